@@ -1,0 +1,1 @@
+fn main() { let _x = std::env::args().count(); }

@@ -1,1 +1,3 @@
-//! placeholder
+//! What Rumpus decides.
+pub mod scope;
+pub mod change;

@@ -49,7 +49,9 @@ pub enum Verdict {
     Delay,
     Drop,
     /// Dropped at random, independently of each other: this many of a million (1 to 1,000,000).
-    Lose { per_million: u32 },
+    Lose {
+        per_million: u32,
+    },
     /// Handed to the process of `DelayWorker` (hook `Routing` only).
     Queue,
     /// Answered: TCP by a reset, everything else by ICMP `admin-prohibited` (hook `Stack` only).

@@ -1,0 +1,46 @@
+//! What is never hit: pid 1, kernel threads, Rumpus itself and its ancestors, and the daemons that a host is reached
+//! and run by.
+
+use crate::world::{Process, World};
+
+/// Daemons of a host, by comm (15 bytes at most) or the name of their executable. A process inside a container that
+/// merely calls itself so is not one.
+const DAEMONS: [&str; 15] = [
+    "conmon",
+    "containerd",
+    "containerd-shim",
+    "containerd-shim-runc-v2",
+    "crio",
+    "dbus-daemon",
+    "docker-proxy",
+    "dockerd",
+    "init",
+    "kubelet",
+    "podman",
+    "runc",
+    "sshd",
+    "systemd",
+    "systemd-journald",
+];
+
+/// Returns why a process may not be hit, or nothing.
+pub fn why(process: &Process, world: &World) -> Option<String> {
+    if process.id.pid == 1 {
+        return Some("pid 1".into());
+    }
+    if process.kernel_thread {
+        return Some("kernel thread".into());
+    }
+    if world.own.contains(&process.id.pid) {
+        return Some("Rumpus itself or one of its ancestors".into());
+    }
+    if process.comm.starts_with("rumpus") {
+        return Some("a process of Rumpus".into());
+    }
+    if process.container.is_some() {
+        return None;
+    }
+    let exe = process.exe.as_ref().and_then(|e| e.rsplit('/').next());
+    let daemon = DAEMONS.iter().find(|d| **d == process.comm || exe == Some(**d));
+    daemon.map(|d| format!("{d} keeps this host reachable or running"))
+}

@@ -1,0 +1,136 @@
+//! Saying no, as a value with its facts.
+//!
+//! The same value is shown by the CLI and stored with the run. Each refusal has a hint: what to do about it.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A "no" to a whole run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// The target's kernel already delays packets of the same peers.
+    DelayOverlaps {
+        target: String,
+        table: String,
+    },
+    /// No engine of this node can do it; each with what the kernel said.
+    EngineMissing {
+        fault: String,
+        tried: Vec<(String, String)>,
+    },
+    Halted {
+        reason: String,
+    },
+    HaltUnreadable {
+        why: String,
+    },
+    /// The way into the host could not be listed.
+    LockoutUnknown {
+        why: String,
+    },
+    /// All that the fault names is exempt.
+    OnlyExempt {
+        target: String,
+    },
+    NameUnknown {
+        target: String,
+        name: String,
+        why: String,
+    },
+    NothingInFamily {
+        target: String,
+    },
+    /// The device is not there.
+    NoSuchDevice {
+        target: String,
+        device: String,
+        has: Vec<String>,
+    },
+    /// The field has no meaning on a host, or is not built.
+    NotHere {
+        field: String,
+        why: String,
+        hint: String,
+    },
+    /// Something could not be restored earlier: nothing new is injected.
+    Unrestored {
+        what: String,
+    },
+    JournalUnwritable {
+        why: String,
+    },
+    /// The target is not what was planned.
+    TargetChanged {
+        target: String,
+        what: String,
+    },
+    /// Nobody would notice the end of it.
+    Expired,
+    Busy {
+        what: String,
+    },
+    Failed {
+        step: String,
+        why: String,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DelayOverlaps { target, table } => {
+                write!(f, "{target} already delays packets of the same peers (table {table})")
+            }
+            Self::EngineMissing { fault, tried } => {
+                write!(f, "no engine of this node can do {fault}")?;
+                tried.iter().try_for_each(|(engine, why)| write!(f, "; {engine}: {why}"))
+            }
+            Self::Halted { reason } => write!(f, "halted: {reason}"),
+            Self::HaltUnreadable { why } => write!(f, "the halt file cannot be read, which counts as halted: {why}"),
+            Self::LockoutUnknown { why } => write!(f, "the way into this host could not be listed: {why}"),
+            Self::OnlyExempt { target } => write!(f, "on {target} the fault names only flows that are always exempt"),
+            Self::NameUnknown { target, name, why } => write!(f, "{target} cannot resolve `{name}`: {why}"),
+            Self::NothingInFamily { target } => write!(f, "nothing is left to hit on {target} after the exclusions"),
+            Self::NoSuchDevice { target, device, has } => {
+                write!(f, "{target} has no device `{device}` (it has: {})", has.join(", "))
+            }
+            Self::NotHere { field, why, hint: _ } => write!(f, "{field}: {why}"),
+            Self::Unrestored { what } => write!(f, "an earlier fault could not be restored: {what}"),
+            Self::JournalUnwritable { why } => write!(f, "the journal cannot be written: {why}"),
+            Self::TargetChanged { target, what } => write!(f, "{target} is not what was planned: {what}"),
+            Self::Expired => f.write_str("no time is left before the deadline"),
+            Self::Busy { what } => write!(f, "busy: {what}"),
+            Self::Failed { step, why } => write!(f, "{step}: {why}"),
+        }
+    }
+}
+
+impl Refusal {
+    /// Returns what the reader can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::DelayOverlaps { .. } => "end the other delay first, or name disjoint peers".into(),
+            Self::EngineMissing { .. } => {
+                "`rumpus doctor` shows what this kernel has; load the module, or use another fault".into()
+            }
+            Self::Halted { .. } => "`rumpus resume` lifts the halt".into(),
+            Self::HaltUnreadable { .. } => {
+                "look at `halt.json` in the state directory; `rumpus resume` removes it".into()
+            }
+            Self::LockoutUnknown { .. } => "name a network namespace instead of the host".into(),
+            Self::OnlyExempt { .. } => "name other peers or ports".into(),
+            Self::NameUnknown { .. } => "write the address itself, or mend the target's resolver".into(),
+            Self::NothingInFamily { .. } => "widen `peers` or narrow `except`".into(),
+            Self::NoSuchDevice { .. } => "leave `device` out to mean every device but loopback".into(),
+            Self::NotHere { hint, .. } => hint.clone(),
+            Self::Unrestored { .. } => "`rumpus residue --clean` takes it away".into(),
+            Self::JournalUnwritable { .. } => {
+                "free space or remount the state directory, then `rumpus residue --clean`".into()
+            }
+            Self::TargetChanged { .. } => "plan again: `rumpus plan FILE`".into(),
+            Self::Expired => "ask for a longer duration".into(),
+            Self::Busy { .. } => "wait until it has ended; `rumpus active` shows it".into(),
+            Self::Failed { .. } => "`rumpus doctor` shows what this node can do".into(),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! One experiment carried out: where it stands, its verdict, and the exit code that says so.
+
+use crate::evidence::Effective;
+use crate::injection::{Attestation, EndCause, State};
+use serde::{Deserialize, Serialize};
+
+/// Where a run stands. By the controller only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Phase {
+    Pending,
+    Gating,
+    Injecting,
+    Running,
+    Ending,
+    Finished,
+}
+
+/// About the hypothesis, apart from the fault's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    Aborted,
+    Fail,
+    Inconclusive,
+    NotApplicable,
+    Pass,
+    Refused,
+}
+
+/// How a run ended, for people and scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    DryRun,
+    /// Halted, stopped, or SIGTERM.
+    Halted,
+    /// Not effective, or nothing selected, or no packet came by.
+    Inconclusive,
+    Interrupted,
+    Proven,
+    Refused,
+    /// Something is not back as it was.
+    RestoreProblem,
+}
+
+impl Outcome {
+    /// Returns the exit code; several outcomes give the worst in the order 5, 130, 6, 1, 3, 4, 0.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::DryRun | Self::Proven => 0,
+            Self::Halted => 6,
+            Self::Inconclusive => 4,
+            Self::Interrupted => 130,
+            Self::Refused => 3,
+            Self::RestoreProblem => 5,
+        }
+    }
+
+    /// Returns the verdict on the hypothesis that goes with it: without checks there is none to pass.
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::DryRun | Self::Proven => Verdict::NotApplicable,
+            Self::Halted | Self::Interrupted => Verdict::Aborted,
+            Self::Inconclusive | Self::RestoreProblem => Verdict::Inconclusive,
+            Self::Refused => Verdict::Refused,
+        }
+    }
+
+    fn weight(self) -> u8 {
+        match self {
+            Self::DryRun => 0,
+            Self::Proven => 1,
+            Self::Inconclusive => 2,
+            Self::Refused => 3,
+            Self::Halted => 4,
+            Self::Interrupted => 5,
+            Self::RestoreProblem => 6,
+        }
+    }
+
+    /// Returns the worst of several.
+    pub fn worst(outcomes: impl IntoIterator<Item = Self>) -> Option<Self> {
+        outcomes.into_iter().max_by_key(|o| o.weight())
+    }
+}
+
+/// Judges a run from its final attestations.
+pub fn outcome(attested: &[Attestation]) -> Outcome {
+    Outcome::worst(attested.iter().map(one)).unwrap_or(Outcome::Inconclusive)
+}
+
+fn one(attested: &Attestation) -> Outcome {
+    match (attested.state, &attested.cause) {
+        (State::RestoreFailed | State::Accepted | State::InEffect | State::Ending, _) => Outcome::RestoreProblem,
+        (_, Some(EndCause::Stopped { by })) if by == "Ctrl-C" => Outcome::Interrupted,
+        (State::Refused, _) | (_, Some(EndCause::Refused(_) | EndCause::Failed { .. })) => Outcome::Refused,
+        (_, Some(EndCause::Halted { .. } | EndCause::HaltUnreadable { .. } | EndCause::Stopped { .. })) => {
+            Outcome::Halted
+        }
+        (State::Done | State::Restored | State::Lost, _) => match attested.effective {
+            Effective::True if attested.state != State::Lost => Outcome::Proven,
+            Effective::True | Effective::False | Effective::Unknown => Outcome::Inconclusive,
+        },
+    }
+}

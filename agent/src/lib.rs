@@ -1,1 +1,4 @@
-//! placeholder
+//! The node side: what happens on the machine whose processes and packets a fault touches.
+
+pub mod kernel;
+pub mod worker;

@@ -2,6 +2,13 @@
 //!
 //! It finds out and it acts; it must never decide whether an act is allowed.
 
+pub mod cgroup;
 pub mod inherited;
+pub mod kill;
 pub mod nfqueue;
+pub mod pidfd;
+pub mod proc;
 pub mod timer;
+
+#[cfg(test)]
+mod test_process;

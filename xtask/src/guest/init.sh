@@ -2,7 +2,7 @@
 # First process of the test guest: makes the file systems of a small node, runs one program whose
 # arguments stand in /args (one per line), reports its exit code on the second serial port, and
 # powers off. It is never run anywhere else.
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root RUST_BACKTRACE=1
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 
 if [ "$1" != second ]; then
     # A container runtime cannot pivot away from the boot archive: move to a tmpfs first.

@@ -1,0 +1,15 @@
+//! The cases, one file per fault. A new file needs its line here and in [`all`].
+
+mod harness;
+
+use super::case::Case;
+
+/// Returns every case, by fault.
+#[must_use]
+pub fn all() -> Vec<Case> {
+    [harness::CASES].concat()
+}
+
+/// Defects that the code under test can be given, by name, with what must turn red then.
+pub const SABOTAGES: &[(&str, &str)] =
+    &[("blind", "the harness no longer sees what the tools did")];

@@ -1,1 +1,3 @@
-fn main() { let _x = std::env::args().count(); }
+fn main() {
+    let _x = std::env::args().count();
+}

@@ -10,10 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 /// Builds a command from a program and its arguments.
-pub(crate) fn command<S: AsRef<OsStr>>(
-    program: &str,
-    args: impl IntoIterator<Item = S>,
-) -> Command {
+pub(crate) fn command<S: AsRef<OsStr>>(program: &str, args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(program);
     command.args(args);
     command
@@ -32,24 +29,16 @@ pub(crate) fn line(command: &Command) -> String {
 /// Runs a program with the terminal's own output streams; anything but exit 0 is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     println!("   $ {}", line(command));
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("start {}", line(command)))?;
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("start {}", line(command)))?;
     judge(command, status)
 }
 
 /// Runs a program and returns what it wrote to its standard output; anything but exit 0 is an error
 /// that carries its standard error.
 pub(crate) fn capture(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("start {}", line(command)))?;
-    judge(command, output.status)
-        .with_context(|| String::from_utf8_lossy(&output.stderr).trim().to_owned())?;
-    String::from_utf8(output.stdout)
-        .with_context(|| format!("read the output of {}", line(command)))
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("start {}", line(command)))?;
+    judge(command, output.status).with_context(|| String::from_utf8_lossy(&output.stderr).trim().to_owned())?;
+    String::from_utf8(output.stdout).with_context(|| format!("read the output of {}", line(command)))
 }
 
 /// Turns everything but exit 0 into an error.

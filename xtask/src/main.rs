@@ -2,10 +2,7 @@
 //!
 //! Every task runs other programs by argument vector, never through a shell, and fails when one of
 //! them fails. Nothing here is part of what is shipped.
-#![expect(
-    clippy::print_stdout,
-    reason = "a task's output is its report to a person or a CI log"
-)]
+#![expect(clippy::print_stdout, reason = "a task's output is its report to a person or a CI log")]
 
 mod command;
 mod guest;

@@ -15,10 +15,7 @@ use anyhow::{Context as _, Result};
 pub(crate) fn cache(name: &str) -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
         Some(folder) => PathBuf::from(folder),
-        None => {
-            PathBuf::from(env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?)
-                .join(".cache")
-        }
+        None => PathBuf::from(env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?).join(".cache"),
     };
     let folder = base.join("rumpus").join(name);
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;

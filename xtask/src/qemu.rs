@@ -28,16 +28,11 @@ pub(crate) struct Flags {
 
 /// Boots the guest and passes the program's exit code on.
 pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
-    let program = Program {
-        binary: flags.bin,
-        args: flags.args,
-        without: flags.without,
-    };
+    let program = Program { binary: flags.bin, args: flags.args, without: flags.without };
     let ended = boot::boot(&program, Duration::from_secs(flags.limit))?;
     for line in &ended.results {
         println!("{line}");
     }
-    let code =
-        u8::try_from(ended.code).context("the program in the guest ended with an odd exit code")?;
+    let code = u8::try_from(ended.code).context("the program in the guest ended with an odd exit code")?;
     Ok(ExitCode::from(code))
 }

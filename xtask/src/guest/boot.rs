@@ -41,20 +41,13 @@ pub(crate) fn boot(program: &Program, limit: Duration) -> Result<Ended> {
     let folder = Scratch::new()?;
     let initrd = folder.path.join("initrd");
     let bytes = image::build(&kernel, program)?;
-    println!(
-        "   guest: kernel {}, image {} MB",
-        kernel.release,
-        bytes.len() / 1_000_000
-    );
+    println!("   guest: kernel {}, image {} MB", kernel.release, bytes.len() / 1_000_000);
     fs::write(&initrd, bytes).with_context(|| format!("write {}", initrd.display()))?;
     let results = folder.path.join("results");
 
     let started = Instant::now();
     run_machine(&kernel.image(), &initrd, &results, limit)?;
-    println!(
-        "   guest: powered off after {:.1} s",
-        started.elapsed().as_secs_f64()
-    );
+    println!("   guest: powered off after {:.1} s", started.elapsed().as_secs_f64());
     read_results(&results)
 }
 
@@ -83,15 +76,9 @@ fn run_machine(kernel: &Path, initrd: &Path, results: &Path, limit: Duration) ->
             "console=ttyS0 panic=-1 quiet random.trust_cpu=on",
         ],
     );
-    qemu.args(SIZE)
-        .arg("-serial")
-        .arg(format!("file:{}", results.display()));
+    qemu.args(SIZE).arg("-serial").arg(format!("file:{}", results.display()));
     qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initrd);
-    let mut child = qemu
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("start qemu-system-x86_64")?;
+    let mut child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("start qemu-system-x86_64")?;
     match watch(&mut child, limit) {
         Ok(()) => {
             let status = child.wait().context("wait for qemu-system-x86_64")?;
@@ -107,22 +94,12 @@ fn run_machine(kernel: &Path, initrd: &Path, results: &Path, limit: Duration) ->
 
 /// Shows the console until it closes; fails with its tail when the time is over.
 fn watch(child: &mut Child, limit: Duration) -> Result<()> {
-    let console = child
-        .stdout
-        .take()
-        .context("the guest has no console pipe")?;
+    let console = child.stdout.take().context("the guest has no console pipe")?;
     let (sender, lines) = channel();
     let reader = thread::spawn(move || {
         for line in BufReader::new(console).split(b'\n') {
             let Ok(line) = line else { break };
-            if sender
-                .send(
-                    String::from_utf8_lossy(&line)
-                        .trim_end_matches('\r')
-                        .to_owned(),
-                )
-                .is_err()
-            {
+            if sender.send(String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned()).is_err() {
                 break;
             }
         }
@@ -163,14 +140,9 @@ fn show(lines: &Receiver<String>, limit: Duration) -> Result<()> {
 fn read_results(file: &Path) -> Result<Ended> {
     let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
     let text = String::from_utf8_lossy(&bytes);
-    let mut results: Vec<String> = text
-        .lines()
-        .map(|line| line.trim_end_matches('\r').to_owned())
-        .filter(|line| !line.is_empty())
-        .collect();
-    let last = results
-        .pop()
-        .context("the guest powered off without a word: it crashed, or the image is broken")?;
+    let mut results: Vec<String> =
+        text.lines().map(|line| line.trim_end_matches('\r').to_owned()).filter(|line| !line.is_empty()).collect();
+    let last = results.pop().context("the guest powered off without a word: it crashed, or the image is broken")?;
     let code = last
         .strip_prefix("exit ")
         .and_then(|code| code.parse().ok())

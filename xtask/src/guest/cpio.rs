@@ -66,9 +66,7 @@ impl Archive {
         for (inode, (path, node)) in (1_u32..).zip(&self.nodes) {
             match node {
                 Node::Folder => entry(&mut out, inode, 0o040_755, path, &[])?,
-                Node::File { mode, content } => {
-                    entry(&mut out, inode, 0o100_000 | mode, path, content)?
-                }
+                Node::File { mode, content } => entry(&mut out, inode, 0o100_000 | mode, path, content)?,
                 Node::Link { to } => entry(&mut out, inode, 0o120_777, path, to.as_bytes())?,
             }
         }
@@ -79,12 +77,8 @@ impl Archive {
 
 /// Writes one header, its name and its content, each padded to four bytes.
 fn entry(out: &mut Vec<u8>, inode: u32, mode: u32, path: &str, content: &[u8]) -> Result<()> {
-    ensure!(
-        !path.contains('\0'),
-        "a path of the archive contains a zero byte"
-    );
-    let size = u32::try_from(content.len())
-        .with_context(|| format!("{path} is too large for the archive"))?;
+    ensure!(!path.contains('\0'), "a path of the archive contains a zero byte");
+    let size = u32::try_from(content.len()).with_context(|| format!("{path} is too large for the archive"))?;
     let name = u32::try_from(path.len() + 1).context("a path of the archive is too long")?;
     // Fields: ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check.
     let fields = [inode, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name, 0];

@@ -13,13 +13,8 @@ use crate::command::{capture, command};
 const INIT: &str = include_str!("init.sh");
 
 /// Copied with their libraries: the tools that tests use as independent witnesses, and runc.
-const TOOLS: &[&str] = &[
-    "/usr/sbin/nft",
-    "/usr/sbin/tc",
-    "/usr/sbin/ip",
-    "/usr/sbin/xtables-nft-multi",
-    "/usr/sbin/runc",
-];
+const TOOLS: &[&str] =
+    &["/usr/sbin/nft", "/usr/sbin/tc", "/usr/sbin/ip", "/usr/sbin/xtables-nft-multi", "/usr/sbin/runc"];
 
 /// Names under which one of the tools above answers.
 const NAMES: &[(&str, &str)] = &[
@@ -51,35 +46,18 @@ pub(crate) struct Program {
 pub(crate) fn build(kernel: &Kernel, program: &Program) -> Result<Vec<u8>> {
     let known = modules::abilities();
     for ability in &program.without {
-        ensure!(
-            known.contains(&ability.as_str()),
-            "--without {ability}: known are {}",
-            known.join(", ")
-        );
+        ensure!(known.contains(&ability.as_str()), "--without {ability}: known are {}", known.join(", "));
     }
     let mut archive = Archive::default();
     for folder in ["proc", "sys", "dev", "root", "etc", "new"] {
         archive.folder(folder);
     }
     archive.file("init", 0o755, INIT.as_bytes().to_vec());
-    archive.file(
-        "etc/passwd",
-        0o644,
-        b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n".to_vec(),
-    );
-    archive.file(
-        "etc/group",
-        0o644,
-        b"root:x:0:\nnogroup:x:65534:\n".to_vec(),
-    );
+    archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n".to_vec());
+    archive.file("etc/group", 0o644, b"root:x:0:\nnogroup:x:65534:\n".to_vec());
     place_busybox(&mut archive, &kernel.busybox())?;
     place_tools(&mut archive)?;
-    let at_boot = modules::place(
-        &mut archive,
-        &kernel.tree,
-        &kernel.release,
-        &program.without,
-    )?;
+    let at_boot = modules::place(&mut archive, &kernel.tree, &kernel.release, &program.without)?;
     archive.file("modules", 0o644, at_boot.join(" ").into_bytes());
     place_program(&mut archive, program)?;
     archive.bytes()
@@ -87,9 +65,7 @@ pub(crate) fn build(kernel: &Kernel, program: &Program) -> Result<Vec<u8>> {
 
 fn place_busybox(archive: &mut Archive, busybox: &Path) -> Result<()> {
     archive.copy("bin/busybox", busybox)?;
-    let program = busybox
-        .to_str()
-        .context("the cache folder's name is not text")?;
+    let program = busybox.to_str().context("the cache folder's name is not text")?;
     for applet in capture(&mut command(program, ["--list"]))?.lines() {
         if !SHADOWED.contains(&applet) {
             archive.link(&format!("bin/{applet}"), "/bin/busybox");
@@ -127,11 +103,7 @@ fn needed_libraries(tool: &str) -> Result<Vec<String>> {
         if line.contains("not found") {
             bail!("{tool} lacks a library: {}", line.trim());
         }
-        found.extend(
-            line.split_whitespace()
-                .find(|word| word.starts_with('/'))
-                .map(str::to_owned),
-        );
+        found.extend(line.split_whitespace().find(|word| word.starts_with('/')).map(str::to_owned));
     }
     Ok(found)
 }
@@ -144,10 +116,7 @@ fn place_program(archive: &mut Archive, program: &Program) -> Result<()> {
     }
     words.extend(program.args.iter().cloned());
     ensure!(!words.is_empty(), "the guest has nothing to run");
-    ensure!(
-        words.iter().all(|word| !word.contains('\n')),
-        "an argument for the guest contains a line break"
-    );
+    ensure!(words.iter().all(|word| !word.contains('\n')), "an argument for the guest contains a line break");
     let mut text = words.join("\n");
     text.push('\n');
     archive.file("args", 0o644, text.into_bytes());

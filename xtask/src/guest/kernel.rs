@@ -37,43 +37,23 @@ pub(crate) fn fetch() -> Result<Kernel> {
     let package = image_package()?;
     let release = package.trim_start_matches("linux-image-").to_owned();
     let folder = place::cache(&format!("guest-{release}"))?;
-    let kernel = Kernel {
-        tree: folder.join("tree"),
-        release,
-    };
+    let kernel = Kernel { tree: folder.join("tree"), release };
     if folder.join("complete").exists() {
         return Ok(kernel);
     }
-    println!(
-        "   downloads {package} and busybox-static for the QEMU guest; unpacked into the cache, not installed"
-    );
+    println!("   downloads {package} and busybox-static for the QEMU guest; unpacked into the cache, not installed");
     let packages = folder.join("packages");
     for leftover in [&packages, &kernel.tree] {
         if leftover.exists() {
-            fs::remove_dir_all(leftover)
-                .with_context(|| format!("remove {}", leftover.display()))?;
+            fs::remove_dir_all(leftover).with_context(|| format!("remove {}", leftover.display()))?;
         }
         fs::create_dir_all(leftover).with_context(|| format!("make {}", leftover.display()))?;
     }
     // apt drops its rights to the user _apt for a download, unless the sandbox user is root.
-    let options = [
-        "-q",
-        "-o",
-        "APT::Sandbox::User=root",
-        "download",
-        &package,
-        "busybox-static",
-    ];
+    let options = ["-q", "-o", "APT::Sandbox::User=root", "download", &package, "busybox-static"];
     run(command("apt-get", options).current_dir(&packages))?;
     for entry in fs::read_dir(&packages).context("list the downloaded packages")? {
-        run(&mut command(
-            "dpkg",
-            [
-                "-x".as_ref(),
-                entry?.path().as_os_str(),
-                kernel.tree.as_os_str(),
-            ],
-        ))?;
+        run(&mut command("dpkg", ["-x".as_ref(), entry?.path().as_os_str(), kernel.tree.as_os_str()]))?;
     }
     depmod(&kernel)?;
     fs::remove_dir_all(&packages).context("remove the downloaded packages")?;
@@ -84,19 +64,13 @@ pub(crate) fn fetch() -> Result<Kernel> {
 /// Returns the package that the metapackage stands for.
 fn image_package() -> Result<String> {
     let depends = capture(&mut command("apt-cache", ["depends", METAPACKAGE]))?;
-    let name = depends
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Depends: linux-image-"));
-    let name =
-        name.with_context(|| format!("{METAPACKAGE} depends on no image; run `apt-get update`"))?;
+    let name = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: linux-image-"));
+    let name = name.with_context(|| format!("{METAPACKAGE} depends on no image; run `apt-get update`"))?;
     Ok(format!("linux-image-{name}"))
 }
 
 /// The packages leave the module tables to a hook that runs at installation.
 fn depmod(kernel: &Kernel) -> Result<()> {
     let tree: &Path = &kernel.tree;
-    run(&mut command(
-        "depmod",
-        ["-b".as_ref(), tree.as_os_str(), kernel.release.as_ref()],
-    ))
+    run(&mut command("depmod", ["-b".as_ref(), tree.as_os_str(), kernel.release.as_ref()]))
 }

@@ -84,11 +84,8 @@ const ON_DEMAND: &[&str] = &[
 ];
 
 /// A kernel ability that a guest can be booted without, and the modules that give it.
-const ABILITIES: &[(&str, &[&str])] = &[
-    ("netem", &["sch_netem"]),
-    ("nft", &["nf_tables"]),
-    ("nfqueue", &["nfnetlink_queue", "xt_NFQUEUE", "nft_queue"]),
-];
+const ABILITIES: &[(&str, &[&str])] =
+    &[("netem", &["sch_netem"]), ("nft", &["nf_tables"]), ("nfqueue", &["nfnetlink_queue", "xt_NFQUEUE", "nft_queue"])];
 
 /// Returns the names that `--without` takes.
 pub(crate) fn abilities() -> Vec<&'static str> {
@@ -97,12 +94,7 @@ pub(crate) fn abilities() -> Vec<&'static str> {
 
 /// Puts the modules, less those of the abilities in `without`, and the tables that modprobe reads
 /// into the archive. Returns the names to load at boot.
-pub(crate) fn place(
-    archive: &mut Archive,
-    tree: &Path,
-    release: &str,
-    without: &[String],
-) -> Result<Vec<String>> {
+pub(crate) fn place(archive: &mut Archive, tree: &Path, release: &str, without: &[String]) -> Result<Vec<String>> {
     let folder = tree.join("lib/modules").join(release);
     let needs = read_needs(&folder)?;
     let banned: BTreeSet<String> = ABILITIES
@@ -114,18 +106,12 @@ pub(crate) fn place(
     let mut at_boot = Vec::new();
     for (list, boot) in [(AT_BOOT, true), (ON_DEMAND, false)] {
         for name in list {
-            let paths = needs
-                .get(&canonical(name))
-                .with_context(|| format!("this kernel has no module {name}"))?;
-            if paths
-                .iter()
-                .any(|path| banned.iter().any(|module| canonical(module) == stem(path)))
-            {
+            let paths = needs.get(&canonical(name)).with_context(|| format!("this kernel has no module {name}"))?;
+            if paths.iter().any(|path| banned.iter().any(|module| canonical(module) == stem(path))) {
                 continue;
             }
             for path in paths {
-                let content = std::fs::read(folder.join(path))
-                    .with_context(|| format!("read the module {path}"))?;
+                let content = std::fs::read(folder.join(path)).with_context(|| format!("read the module {path}"))?;
                 archive.file(&format!("lib/modules/{release}/{path}"), 0o644, content);
             }
             if boot {
@@ -133,17 +119,8 @@ pub(crate) fn place(
             }
         }
     }
-    for table in [
-        "modules.dep",
-        "modules.alias",
-        "modules.symbols",
-        "modules.softdep",
-        "modules.builtin",
-    ] {
-        archive.copy(
-            &format!("lib/modules/{release}/{table}"),
-            &folder.join(table),
-        )?;
+    for table in ["modules.dep", "modules.alias", "modules.symbols", "modules.softdep", "modules.builtin"] {
+        archive.copy(&format!("lib/modules/{release}/{table}"), &folder.join(table))?;
     }
     Ok(at_boot)
 }
@@ -151,17 +128,11 @@ pub(crate) fn place(
 /// Reads `modules.dep` into: module name -> its own file and the files that it needs.
 fn read_needs(folder: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let table = folder.join("modules.dep");
-    let text =
-        std::fs::read_to_string(&table).with_context(|| format!("read {}", table.display()))?;
+    let text = std::fs::read_to_string(&table).with_context(|| format!("read {}", table.display()))?;
     let mut needs = BTreeMap::new();
     for line in text.lines() {
-        let (own, others) = line
-            .split_once(':')
-            .with_context(|| format!("odd line in modules.dep: {line}"))?;
-        let files = std::iter::once(own)
-            .chain(others.split_whitespace())
-            .map(str::to_owned)
-            .collect();
+        let (own, others) = line.split_once(':').with_context(|| format!("odd line in modules.dep: {line}"))?;
+        let files = std::iter::once(own).chain(others.split_whitespace()).map(str::to_owned).collect();
         needs.insert(stem(own), files);
     }
     Ok(needs)

@@ -40,7 +40,7 @@ pub enum Event {
     Recovered(Vec<Intent>),
     /// The journal cannot be written, or can again.
     Journal(Result<(), String>),
-    Submit(Injection),
+    Submit(Box<Injection>),
     /// End one injection, or all.
     Stop {
         injection: Option<String>,
@@ -60,7 +60,7 @@ pub enum Event {
 /// What to do: one effect each.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    Attest(Attestation),
+    Attest(Box<Attestation>),
     AttestHalt {
         halt: String,
         ended: bool,
@@ -68,7 +68,7 @@ pub enum Command {
     },
     Order {
         op: OpId,
-        order: Order,
+        order: Box<Order>,
     },
     ReadHalt {
         op: OpId,
@@ -214,7 +214,7 @@ impl Core {
         match event {
             Event::Recovered(intents) => self.recovered = intents,
             Event::Journal(state) => self.journal = state,
-            Event::Submit(injection) => self.submit(now, injection, &mut commands),
+            Event::Submit(injection) => self.submit(now, *injection, &mut commands),
             Event::Stop { injection, by } => self.stop(injection.as_deref(), &by),
             Event::Contact(halted) => self.contact(now, halted),
             Event::Done { op, outcome } => self.done(now, op, outcome, &mut commands),
@@ -264,10 +264,8 @@ impl Core {
             if let Err(refusal) = verdict.clone().and_then(|()| self.accept_target(&slot)) {
                 slot.refuse(refusal);
             }
-            commands.push(Command::Attest(slot.attestation()));
-            if !self.slots.contains_key(&id) {
-                self.slots.insert(id, slot);
-            }
+            commands.push(Command::Attest(Box::new(slot.attestation())));
+            self.slots.entry(id).or_insert(slot);
         }
     }
 
@@ -334,7 +332,7 @@ impl Core {
                 commands.push(command);
             }
             if slot.take_changed() {
-                commands.push(Command::Attest(slot.attestation()));
+                commands.push(Command::Attest(Box::new(slot.attestation())));
             }
         }
     }
@@ -373,7 +371,7 @@ impl Core {
             self.next_op += 1;
             let id = intent.planned.id.clone();
             let slot = Slot::recovered(intent, state, now);
-            commands.push(Command::Attest(slot.attestation()));
+            commands.push(Command::Attest(Box::new(slot.attestation())));
             commands.push(Command::Record { op, record: Record::Ended { id, state, cause: EndCause::Swept, at: now } });
         }
     }

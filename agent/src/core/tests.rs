@@ -95,7 +95,7 @@ fn nothing_new_is_injected_while_something_is_not_restored() {
     let mut second = partition();
     second.uid = "second".into();
     second.targets[0].id = "bbbbbbbb".into();
-    world.give(Event::Submit(second));
+    world.give(Event::Submit(Box::new(second)));
     assert_eq!(world.last().state, State::Refused);
 }
 
@@ -120,7 +120,7 @@ fn every_step_that_fails_is_undone_from_there() {
 fn a_journal_that_cannot_be_written_refuses_new_faults() {
     let mut world = Fake::empty();
     world.give(Event::Journal(Err("no space".into())));
-    world.give(Event::Submit(partition()));
+    world.give(Event::Submit(Box::new(partition())));
     world.run_for(Duration::from_secs(2));
     assert_eq!(world.last().state, State::Refused);
     assert!(!world.log.iter().any(|l| l == "apply"));
@@ -239,7 +239,7 @@ impl Fake {
             self.give(Event::Contact(self.halted.clone()));
         }
         if let Some(injection) = self.waiting.take() {
-            self.give(Event::Submit(injection));
+            self.give(Event::Submit(Box::new(injection)));
         }
         while self.now < end {
             self.now += Duration::from_millis(50);
@@ -265,7 +265,7 @@ impl Fake {
     fn carry_out(&mut self, command: Command) -> Option<(u64, Outcome)> {
         let (op, name, outcome) = match command {
             Command::Attest(a) => {
-                self.seen.push(a);
+                self.seen.push(*a);
                 return None;
             }
             Command::AttestHalt { ended, clean, .. } => {

@@ -1,5 +1,6 @@
 //! The node side: what happens on the machine whose processes and packets a fault touches.
 
 pub mod core;
+pub mod journal;
 pub mod kernel;
 pub mod worker;

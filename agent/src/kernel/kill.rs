@@ -12,9 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 use thiserror::Error;
 
-use super::cgroup::{
-    CgroupDir, CgroupError, CgroupPaths, ContainerRef, Hierarchies, Hierarchy, names_container,
-};
+use super::cgroup::{CgroupDir, CgroupError, CgroupPaths, ContainerRef, Hierarchies, Hierarchy, names_container};
 use super::pidfd::{Identity, PidfdError, Pinned, open_pidfd, sigterm_ignored, wait_readable};
 use super::proc::{ProcError, ancestors, cgroups_of, one};
 
@@ -138,11 +136,7 @@ pub enum KillError {
 /// # Errors
 /// Fails before anything is sent when the process is not the expected one, or is
 /// the agent or a parent of it.
-pub fn kill_process(
-    expected: &Identity,
-    signal: Signal,
-    grace: Duration,
-) -> Result<KillEvidence, KillError> {
+pub fn kill_process(expected: &Identity, signal: Signal, grace: Duration) -> Result<KillEvidence, KillError> {
     refuse_agent(&[expected.pid])?;
     let pinned = Pinned::open(expected)?;
     let predicted = sigterm_ignored(pinned.facts());
@@ -157,11 +151,7 @@ pub fn kill_process(
     if !sent(pinned.signal(signal))? {
         return Ok(evidence(false, false, true));
     }
-    let first_wait = if signal == Signal::KILL {
-        KILL_WAIT
-    } else {
-        grace
-    };
+    let first_wait = if signal == Signal::KILL { KILL_WAIT } else { grace };
     let gone = pinned.wait_gone(first_wait)?;
     if gone || signal == Signal::KILL {
         return Ok(evidence(true, false, gone));
@@ -191,9 +181,7 @@ pub fn container_groups(
         }
     }
     if unified.is_none() && v1.is_none() {
-        return Err(KillError::NoGroup {
-            path: container.path.clone(),
-        });
+        return Err(KillError::NoGroup { path: container.path.clone() });
     }
     Ok(ContainerGroups { unified, v1 })
 }
@@ -211,10 +199,7 @@ pub fn kill_container(expected: &ContainerGroups) -> Result<ContainerKillEvidenc
     refuse_agent(&before)?;
     let began = Instant::now();
     let mut method = KillMethod::Rounds(0);
-    let mut progress = Progress {
-        seen: before,
-        failed: None,
-    };
+    let mut progress = Progress { seen: before, failed: None };
     if let Some(dir) = &unified {
         match dir.kill_v2() {
             Ok(()) => {
@@ -227,10 +212,7 @@ pub fn kill_container(expected: &ContainerGroups) -> Result<ContainerKillEvidenc
         }
     }
     let mut round = 0;
-    let groups = [
-        (unified.as_ref(), expected.unified.as_ref()),
-        (v1.as_ref(), expected.v1.as_ref()),
-    ];
+    let groups = [(unified.as_ref(), expected.unified.as_ref()), (v1.as_ref(), expected.v1.as_ref())];
     for (dir, group) in groups.into_iter().filter_map(|(dir, group)| dir.zip(group)) {
         while round < ROUNDS_CAP && kill_round(dir, group, &mut progress)? {
             round += 1;
@@ -244,13 +226,7 @@ pub fn kill_container(expected: &ContainerGroups) -> Result<ContainerKillEvidenc
     seen.sort_unstable();
     seen.dedup();
     let killed = seen.iter().filter(|pid| !survivors.contains(pid)).count();
-    Ok(ContainerKillEvidence {
-        method,
-        killed,
-        survivors,
-        failed,
-        after: began.elapsed(),
-    })
+    Ok(ContainerKillEvidence { method, killed, survivors, failed, after: began.elapsed() })
 }
 
 struct Progress {
@@ -261,11 +237,7 @@ struct Progress {
 /// Sends SIGKILL to each process of a group, in passes without a pause until one meets
 /// nobody new (a group that forks must not get time to), then waits for those killed.
 /// Returns whether there was a process.
-fn kill_round(
-    dir: &CgroupDir,
-    group: &GroupRef,
-    progress: &mut Progress,
-) -> Result<bool, KillError> {
+fn kill_round(dir: &CgroupDir, group: &GroupRef, progress: &mut Progress) -> Result<bool, KillError> {
     let mut killed = BTreeMap::new();
     for pass in 0..PASSES_CAP {
         let listed = procs_or_none(dir)?;
@@ -311,11 +283,7 @@ fn kill_member(pid: u32, group: &GroupRef) -> Result<Option<OwnedFd>, PidfdError
     match pidfd_send_signal(&fd, Signal::KILL) {
         Ok(()) => Ok(Some(fd)),
         Err(Errno::SRCH) => Err(PidfdError::Gone { pid }),
-        Err(source) => Err(PidfdError::Os {
-            pid,
-            what: "signal",
-            source,
-        }),
+        Err(source) => Err(PidfdError::Os { pid, what: "signal", source }),
     }
 }
 
@@ -326,9 +294,7 @@ fn kill_member(pid: u32, group: &GroupRef) -> Result<Option<OwnedFd>, PidfdError
 /// v1 shows in the root, needs the facts of a thread.
 fn is_in(pid: u32, group: &GroupRef) -> bool {
     let shows = |paths: Option<CgroupPaths>| {
-        let path = paths
-            .as_ref()
-            .and_then(|paths| paths.path_in(&group.hierarchy));
+        let path = paths.as_ref().and_then(|paths| paths.path_in(&group.hierarchy));
         path.and_then(|path| path.strip_prefix(group.path.as_str()))
             .is_some_and(|below| below.is_empty() || below.starts_with('/'))
     };
@@ -339,11 +305,7 @@ fn open_group(group: &GroupRef) -> Result<CgroupDir, KillError> {
     let dir = CgroupDir::open(&group.dir)?;
     if dir.id() != group.id {
         let (path, expected, actual) = (group.path.clone(), group.id, dir.id());
-        return Err(KillError::NotTheSameGroup {
-            path,
-            expected,
-            actual,
-        });
+        return Err(KillError::NotTheSameGroup { path, expected, actual });
     }
     Ok(dir)
 }
@@ -360,26 +322,14 @@ fn group_in(
         return Ok(None);
     };
     let components: Vec<&str> = path.split('/').collect();
-    let own = components
-        .iter()
-        .position(|part| names_container(part, &container.id));
+    let own = components.iter().position(|part| names_container(part, &container.id));
     let Some(at) = own else { return Ok(None) };
-    let path = components
-        .iter()
-        .take(at + 1)
-        .copied()
-        .collect::<Vec<_>>()
-        .join("/");
+    let path = components.iter().take(at + 1).copied().collect::<Vec<_>>().join("/");
     let Some(dir) = hierarchies.dir_of(hierarchy, &path) else {
         return Ok(None);
     };
     let id = CgroupDir::open(&dir)?.id();
-    Ok(Some(GroupRef {
-        hierarchy: hierarchy.clone(),
-        path,
-        dir,
-        id,
-    }))
+    Ok(Some(GroupRef { hierarchy: hierarchy.clone(), path, dir, id }))
 }
 
 fn procs_of(dirs: &[&CgroupDir]) -> Result<Vec<u32>, KillError> {

@@ -47,10 +47,7 @@ impl Identity {
             start: facts.start,
             boot_id: boot_id.to_owned(),
             comm: Some(facts.comm.clone()),
-            cgroup: facts
-                .cgroup
-                .as_ref()
-                .map(|paths| paths.identity().to_owned()),
+            cgroup: facts.cgroup.as_ref().map(|paths| paths.identity().to_owned()),
             inode: None,
         }
     }
@@ -61,10 +58,7 @@ impl Identity {
         let (field, (expected, actual)) = if self.boot_id != actual.boot_id {
             ("boot id", (self.boot_id.clone(), actual.boot_id.clone()))
         } else if self.start != actual.start {
-            (
-                "start time",
-                (self.start.to_string(), actual.start.to_string()),
-            )
+            ("start time", (self.start.to_string(), actual.start.to_string()))
         } else if let Some(pair) = changed(&self.comm, &actual.comm) {
             ("name", pair)
         } else if let Some(pair) = changed(&self.cgroup, &actual.cgroup) {
@@ -74,21 +68,14 @@ impl Identity {
         } else {
             return None;
         };
-        Some(PidfdError::NotTheSame {
-            pid: self.pid,
-            field,
-            expected,
-            actual,
-        })
+        Some(PidfdError::NotTheSame { pid: self.pid, field, expected, actual })
     }
 }
 
 /// A field that was known and is not readable any more is a difference.
 fn changed(expected: &Option<String>, actual: &Option<String>) -> Option<(String, String)> {
     match expected {
-        Some(known) if expected != actual => {
-            Some((known.clone(), actual.clone().unwrap_or_default()))
-        }
+        Some(known) if expected != actual => Some((known.clone(), actual.clone().unwrap_or_default())),
         Some(_) | None => None,
     }
 }
@@ -162,36 +149,24 @@ impl Pinned {
         let fd = open_pidfd(pid)?;
         let facts = one(pid).map_err(|source| match source {
             ProcError::Gone { .. } => PidfdError::Gone { pid },
-            ProcError::List(_)
-            | ProcError::Read { .. }
-            | ProcError::Form { .. }
-            | ProcError::BootId(_) => PidfdError::Read { pid, source },
+            ProcError::List(_) | ProcError::Read { .. } | ProcError::Form { .. } | ProcError::BootId(_) => {
+                PidfdError::Read { pid, source }
+            }
         })?;
         // Whoever it was: a zombie has left its groups already, so compare nothing.
         if facts.has_exited() {
             return Err(PidfdError::Gone { pid });
         }
         let boot_id = boot_id().map_err(|source| PidfdError::Read { pid, source })?;
-        let identity = Identity {
-            inode: pidfs_inode(&fd),
-            ..Identity::of(&facts, &boot_id)
-        };
+        let identity = Identity { inode: pidfs_inode(&fd), ..Identity::of(&facts, &boot_id) };
         if let Some(error) = expected.differs(&identity) {
             // A process on its way out loses its groups first: then it is gone, not another.
             let gone = wait_readable(&fd, Duration::ZERO).unwrap_or(false);
-            return Err(if gone {
-                PidfdError::Gone { pid }
-            } else {
-                error
-            });
+            return Err(if gone { PidfdError::Gone { pid } } else { error });
         }
         // The pidfd's process lives still, so nothing else can have had its id meanwhile.
         send_null(&fd).map_err(|errno| failed(pid, "probe", errno))?;
-        Ok(Self {
-            fd,
-            facts,
-            identity,
-        })
+        Ok(Self { fd, facts, identity })
     }
 
     /// Returns what the process was when it was pinned.
@@ -237,10 +212,7 @@ pub fn sigterm_ignored(facts: &ProcessFacts) -> Option<bool> {
 
 /// Opens a pidfd without any check: for a process whose membership is checked after.
 pub(super) fn open_pidfd(pid: u32) -> Result<OwnedFd, PidfdError> {
-    let raw = i32::try_from(pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .ok_or(PidfdError::Gone { pid })?;
+    let raw = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(PidfdError::Gone { pid })?;
     pidfd_open(raw, PidfdFlags::empty()).map_err(|errno| failed(pid, "open", errno))
 }
 
@@ -280,13 +252,7 @@ fn send_null(fd: &OwnedFd) -> rustix::io::Result<()> {
     // SAFETY: pass an open descriptor, signal 0, no siginfo and no flags; the call
     // reads no memory of ours.
     let answer = unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            fd.as_raw_fd(),
-            0,
-            std::ptr::null::<libc::siginfo_t>(),
-            0,
-        )
+        libc::syscall(libc::SYS_pidfd_send_signal, fd.as_raw_fd(), 0, std::ptr::null::<libc::siginfo_t>(), 0)
     };
     if answer == 0 {
         return Ok(());

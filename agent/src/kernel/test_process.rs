@@ -10,11 +10,7 @@ pub(crate) struct Sleeper(Child);
 
 impl Sleeper {
     pub(crate) fn start() -> Self {
-        let child = Command::new("sleep")
-            .arg("600")
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        let child = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
         let sleeper = Self(child);
         // Between fork and exec the child still has this program's name.
         while super::proc::one(sleeper.pid()).unwrap().comm != "sleep" {
@@ -91,10 +87,7 @@ impl Clone3 {
             made
         };
         assert!(made > 0, "clone3: {}", std::io::Error::last_os_error());
-        Self {
-            pid: i32::try_from(made).unwrap(),
-            reaped: false,
-        }
+        Self { pid: i32::try_from(made).unwrap(), reaped: false }
     }
 
     pub(crate) fn pid(&self) -> u32 {

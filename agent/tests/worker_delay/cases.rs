@@ -196,7 +196,7 @@ fn a_dead_parent_ends_the_worker() {
     pair.install(IPV4, &[PREROUTING], QUEUE);
     let (inside, outside) = (bind(&pair.target, TARGET4, 9), bind(&pair.peer, PEER4, 0));
     send_numbered(&outside, TARGET4, 9, 50, MS);
-    assert_eq!(receive_numbered(&inside, 50, MS * 50), []);
+    assert_eq!(receive_numbered(&inside, 50, MS * 50), Vec::<u32>::new());
     parent.kill().unwrap();
     parent.wait().unwrap();
     let numbers = receive_numbered(&inside, 50, MS * 500);

@@ -9,14 +9,7 @@ use thiserror::Error;
 use super::paths::{CgroupPaths, Hierarchy};
 
 /// What a runtime puts before the id in the name of a container's group.
-const RUNTIMES: [&str; 6] = [
-    "cri-containerd",
-    "docker",
-    "crio",
-    "libpod",
-    "nerdctl",
-    "containerd",
-];
+const RUNTIMES: [&str; 6] = ["cri-containerd", "docker", "crio", "libpod", "nerdctl", "containerd"];
 
 /// The end of a path whose group was removed while the process lives on.
 const DELETED: &str = " (deleted)";
@@ -54,65 +47,40 @@ pub enum CgroupPathError {
 pub fn container_of(paths: &CgroupPaths) -> Result<Option<ContainerRef>, CgroupPathError> {
     let climbs = |path: &str| path.split('/').any(|component| component == "..");
     if let Some(line) = paths.lines().iter().find(|line| climbs(&line.path)) {
-        return Err(CgroupPathError::Relative {
-            path: line.path.clone(),
-        });
+        return Err(CgroupPathError::Relative { path: line.path.clone() });
     }
     let asked = paths.asked();
     if asked.iter().any(|(_, path)| path.ends_with(DELETED)) {
         return Ok(None);
     }
-    if asked
-        .iter()
-        .any(|(_, path)| path.split('/').any(|part| pod_uid(part).is_some()))
-    {
-        return Ok(asked
-            .into_iter()
-            .find_map(|(hierarchy, path)| in_pod(hierarchy, path)));
+    if asked.iter().any(|(_, path)| path.split('/').any(|part| pod_uid(part).is_some())) {
+        return Ok(asked.into_iter().find_map(|(hierarchy, path)| in_pod(hierarchy, path)));
     }
-    Ok(asked
-        .into_iter()
-        .find_map(|(hierarchy, path)| plain(hierarchy, path)))
+    Ok(asked.into_iter().find_map(|(hierarchy, path)| plain(hierarchy, path)))
 }
 
 /// The container right below the *last* pod: kind nests a whole kubepods tree in one.
 fn in_pod(hierarchy: Hierarchy, path: &str) -> Option<ContainerRef> {
     let components: Vec<&str> = path.split('/').collect();
-    let pod = components
-        .iter()
-        .rposition(|part| pod_uid(part).is_some())?;
+    let pod = components.iter().rposition(|part| pod_uid(part).is_some())?;
     let component = components.get(pod)?;
     // containerd with a cgroupfs-style path under systemd: `<slice>:cri-containerd:<id>`.
     let (id, at) = match component.rsplit_once(':') {
         Some((_, id)) => (is_id(id).then_some(id)?, pod),
         None => (container_id(components.get(pod + 1)?)?, pod + 1),
     };
-    Some(container(
-        hierarchy,
-        &components,
-        at,
-        id,
-        pod_uid(component),
-    ))
+    Some(container(hierarchy, &components, at, id, pod_uid(component)))
 }
 
 /// The last container: an inner one where containers are nested.
 fn plain(hierarchy: Hierarchy, path: &str) -> Option<ContainerRef> {
     let components: Vec<&str> = path.split('/').collect();
-    let at = components
-        .iter()
-        .rposition(|part| container_id(part).is_some())?;
+    let at = components.iter().rposition(|part| container_id(part).is_some())?;
     let id = container_id(components.get(at)?)?;
     Some(container(hierarchy, &components, at, id, None))
 }
 
-fn container(
-    hierarchy: Hierarchy,
-    components: &[&str],
-    at: usize,
-    id: &str,
-    pod_uid: Option<String>,
-) -> ContainerRef {
+fn container(hierarchy: Hierarchy, components: &[&str], at: usize, id: &str, pod_uid: Option<String>) -> ContainerRef {
     let own: Vec<&str> = components.iter().take(at + 1).copied().collect();
     let mut below = components.iter().skip(at + 1);
     ContainerRef {
@@ -147,8 +115,7 @@ fn is_id(text: &str) -> bool {
 }
 
 fn is_hex(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// `pod<uid>` of the cgroupfs driver, `[root-]kubepods[-class]-pod<uid>.slice` of systemd's.
@@ -158,10 +125,7 @@ fn pod_uid(component: &str) -> Option<String> {
         None => component.strip_prefix("pod")?,
         Some(slice) => {
             let (class, uid) = slice.rsplit_once("-pod")?;
-            let class = class
-                .strip_suffix("-burstable")
-                .or(class.strip_suffix("-besteffort"))
-                .unwrap_or(class);
+            let class = class.strip_suffix("-burstable").or(class.strip_suffix("-besteffort")).unwrap_or(class);
             (class == "kubepods" || class.ends_with("-kubepods")).then_some(uid)?
         }
     };

@@ -28,40 +28,21 @@ fn every_known_layout_gives_the_id_the_pod_and_the_own_path() {
             ),
             Some(UID),
         ),
-        (
-            format!("/kubepods.slice/kubepods-pod{UID_}.slice/crio-{ID}.scope"),
-            Some(UID),
-        ),
+        (format!("/kubepods.slice/kubepods-pod{UID_}.slice/crio-{ID}.scope"), Some(UID)),
         (
             format!(
                 "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/kubelet-kubepods-besteffort-pod{UID_}.slice/cri-containerd-{ID}.scope"
             ),
             Some(UID),
         ),
-        (
-            format!("/docker/{OTHER}/kubelet/kubepods/besteffort/pod{UID}/{ID}"),
-            Some(UID),
-        ),
-        (
-            format!(
-                "/kubepods/podaaaaaaaa-2fa1-11d2-883f-0016d3cca427/{OTHER}/kubepods/pod{UID}/{ID}"
-            ),
-            Some(UID),
-        ),
-        (
-            format!(
-                "/system.slice/containerd.service/kubepods-burstable-pod{UID_}.slice:cri-containerd:{ID}"
-            ),
-            Some(UID),
-        ),
+        (format!("/docker/{OTHER}/kubelet/kubepods/besteffort/pod{UID}/{ID}"), Some(UID)),
+        (format!("/kubepods/podaaaaaaaa-2fa1-11d2-883f-0016d3cca427/{OTHER}/kubepods/pod{UID}/{ID}"), Some(UID)),
+        (format!("/system.slice/containerd.service/kubepods-burstable-pod{UID_}.slice:cri-containerd:{ID}"), Some(UID)),
         (format!("/docker/{ID}"), None),
         (format!("/system.slice/docker-{ID}.scope"), None),
         (format!("/machine.slice/libpod-{ID}.scope"), None),
         (format!("/libpod_parent/libpod-{ID}"), None),
-        (
-            format!("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope"),
-            None,
-        ),
+        (format!("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope"), None),
         (format!("/docker/{OTHER}/docker/{ID}"), None),
         (format!("/rumpus-test/{ID}"), None),
     ];
@@ -101,16 +82,11 @@ fn what_only_resembles_a_container_is_none() {
 
 #[test]
 fn a_path_that_climbs_spoils_the_whole_file() {
-    for text in [
-        format!("0::/../../kubepods/pod{UID}/{ID}"),
-        format!("4:memory:/../x\n0::/docker/{ID}"),
-        "0::/..".to_owned(),
-    ] {
+    for text in
+        [format!("0::/../../kubepods/pod{UID}/{ID}"), format!("4:memory:/../x\n0::/docker/{ID}"), "0::/..".to_owned()]
+    {
         let paths = CgroupPaths::parse(&text).unwrap();
-        assert!(
-            matches!(container_of(&paths), Err(CgroupPathError::Relative { .. })),
-            "{text}"
-        );
+        assert!(matches!(container_of(&paths), Err(CgroupPathError::Relative { .. })), "{text}");
     }
     // Two dots inside a name climb nowhere.
     assert!(find(&format!("/a..b/{ID}")).is_some());
@@ -118,30 +94,14 @@ fn a_path_that_climbs_spoils_the_whole_file() {
 
 #[test]
 fn v2_is_asked_first_and_a_pod_beats_a_plain_container() {
-    let of = |text: String| {
-        container_of(&CgroupPaths::parse(&text).unwrap())
-            .unwrap()
-            .unwrap()
-    };
+    let of = |text: String| container_of(&CgroupPaths::parse(&text).unwrap()).unwrap().unwrap();
     let both = of(format!("4:memory:/docker/{OTHER}\n0::/docker/{ID}"));
     assert_eq!((both.id.as_str(), both.hierarchy), (ID, Hierarchy::Unified));
-    let pod = of(format!(
-        "4:memory:/kubepods/pod{UID}/{ID}\n0::/docker/{OTHER}"
-    ));
-    assert_eq!(
-        (pod.id.as_str(), pod.hierarchy),
-        (ID, Hierarchy::V1("memory".into()))
-    );
-    let hybrid = of(format!(
-        "1:name=systemd:/docker/{OTHER}\n8:pids:/docker/{ID}\n0::/"
-    ));
-    assert_eq!(
-        (hybrid.id.as_str(), hybrid.hierarchy),
-        (ID, Hierarchy::V1("pids".into()))
-    );
-    let systemd = of(format!(
-        "1:name=systemd:/docker/{ID}\n6:freezer:/docker/{OTHER}\n0::/"
-    ));
+    let pod = of(format!("4:memory:/kubepods/pod{UID}/{ID}\n0::/docker/{OTHER}"));
+    assert_eq!((pod.id.as_str(), pod.hierarchy), (ID, Hierarchy::V1("memory".into())));
+    let hybrid = of(format!("1:name=systemd:/docker/{OTHER}\n8:pids:/docker/{ID}\n0::/"));
+    assert_eq!((hybrid.id.as_str(), hybrid.hierarchy), (ID, Hierarchy::V1("pids".into())));
+    let systemd = of(format!("1:name=systemd:/docker/{ID}\n6:freezer:/docker/{OTHER}\n0::/"));
     assert_eq!(systemd.id, ID);
 }
 

@@ -82,15 +82,9 @@ impl CgroupDir {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(CWD, path, flags, Mode::empty()).map_err(|source| match source {
             Errno::NOENT => CgroupError::Gone { what: "open" },
-            _ => CgroupError::Open {
-                path: shown(path),
-                source,
-            },
+            _ => CgroupError::Open { path: shown(path), source },
         })?;
-        let failed = |source| CgroupError::Open {
-            path: shown(path),
-            source,
-        };
+        let failed = |source| CgroupError::Open { path: shown(path), source };
         let magic = fstatfs(&fd).map_err(failed)?.f_type;
         let unified = has_magic(magic, CGROUP2_SUPER_MAGIC);
         if !unified && !has_magic(magic, CGROUP_SUPER_MAGIC) {
@@ -142,11 +136,7 @@ impl CgroupDir {
         let file = openat(&self.fd, KILL, flags, Mode::empty());
         let file = file.map_err(|errno| file_error(KILL, errno))?;
         let written = rustix::io::write(&file, b"1").map_err(|errno| file_error(KILL, errno))?;
-        if written == 1 {
-            Ok(())
-        } else {
-            Err(CgroupError::Form { file: KILL })
-        }
+        if written == 1 { Ok(()) } else { Err(CgroupError::Form { file: KILL }) }
     }
 
     /// Waits until no live process is in this v2 group; returns whether that came in time.
@@ -161,8 +151,7 @@ impl CgroupDir {
         loop {
             // Read through the same descriptor: it is the reading that re-arms its POLLPRI.
             let mut buffer = [0u8; 256];
-            let count = rustix::io::pread(&file, &mut buffer, 0)
-                .map_err(|errno| file_error(EVENTS, errno))?;
+            let count = rustix::io::pread(&file, &mut buffer, 0).map_err(|errno| file_error(EVENTS, errno))?;
             let text = String::from_utf8_lossy(buffer.get(..count).unwrap_or_default());
             if !parse_populated(&text).ok_or(CgroupError::Form { file: EVENTS })? {
                 return Ok(true);
@@ -203,8 +192,7 @@ fn procs_below(dir: BorrowedFd<'_>, depth: usize, found: &mut Vec<u32>) -> Resul
         Err(errno) => return Err(file_error(PROCS, errno)),
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let listed =
-        openat(dir, ".", flags, Mode::empty()).map_err(|errno| file_error(PROCS, errno))?;
+    let listed = openat(dir, ".", flags, Mode::empty()).map_err(|errno| file_error(PROCS, errno))?;
     for entry in Dir::read_from(&listed).map_err(|errno| file_error(PROCS, errno))? {
         let entry = entry.map_err(|errno| file_error(PROCS, errno))?;
         let name = entry.file_name();
@@ -237,10 +225,7 @@ fn parse_procs(text: &str, found: &mut Vec<u32>) -> Result<(), CgroupError> {
 }
 
 fn parse_populated(text: &str) -> Option<bool> {
-    match text
-        .lines()
-        .find_map(|line| line.strip_prefix("populated "))?
-    {
+    match text.lines().find_map(|line| line.strip_prefix("populated "))? {
         "0" => Some(false),
         "1" => Some(true),
         _ => None,
@@ -256,14 +241,8 @@ mod tests {
         let mut found = Vec::new();
         parse_procs("12\n7\n", &mut found).unwrap();
         assert_eq!(found, [12, 7]);
-        assert!(matches!(
-            parse_procs("12\n0\n", &mut found),
-            Err(CgroupError::OutsidePidView)
-        ));
-        assert!(matches!(
-            parse_procs("x\n", &mut found),
-            Err(CgroupError::Form { .. })
-        ));
+        assert!(matches!(parse_procs("12\n0\n", &mut found), Err(CgroupError::OutsidePidView)));
+        assert!(matches!(parse_procs("x\n", &mut found), Err(CgroupError::Form { .. })));
         assert_eq!(parse_populated("populated 1\nfrozen 0\n"), Some(true));
         assert_eq!(parse_populated("populated 0\n"), Some(false));
         assert_eq!(parse_populated("frozen 0\n"), None);
@@ -272,14 +251,8 @@ mod tests {
     #[test]
     fn an_ordinary_directory_is_no_control_group() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            CgroupDir::open(dir.path()),
-            Err(CgroupError::NotCgroup { .. })
-        ));
+        assert!(matches!(CgroupDir::open(dir.path()), Err(CgroupError::NotCgroup { .. })));
         let missing = dir.path().join("missing");
-        assert!(matches!(
-            CgroupDir::open(&missing),
-            Err(CgroupError::Gone { .. })
-        ));
+        assert!(matches!(CgroupDir::open(&missing), Err(CgroupError::Gone { .. })));
     }
 }

@@ -44,11 +44,7 @@ impl Mount {
     /// Returns the directory of a group, or none when the mount does not show it.
     #[must_use]
     pub fn dir_of(&self, path: &str) -> Option<PathBuf> {
-        let root = if self.root == "/" {
-            ""
-        } else {
-            self.root.as_str()
-        };
+        let root = if self.root == "/" { "" } else { self.root.as_str() };
         let below = path.strip_prefix(root)?;
         if below.is_empty() {
             return Some(self.point.clone());
@@ -157,21 +153,15 @@ fn mount_of(line: &str) -> Option<(Mount, &str, &str)> {
 
 fn v1_controllers(options: &str) -> Vec<Hierarchy> {
     const NOT_CONTROLLERS: [&str; 5] = ["rw", "ro", "xattr", "noprefix", "clone_children"];
-    let named = options.split(',').filter(|option| {
-        !NOT_CONTROLLERS.contains(option) && !option.starts_with("release_agent=")
-    });
+    let named =
+        options.split(',').filter(|option| !NOT_CONTROLLERS.contains(option) && !option.starts_with("release_agent="));
     named.map(|name| Hierarchy::V1(name.to_owned())).collect()
 }
 
 /// Undoes the `\040` style of the kernel's mount tables (space, tab, newline, backslash).
 fn unescape(text: &str) -> String {
     let mut out = text.to_owned();
-    for (code, plain) in [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ] {
+    for (code, plain) in [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")] {
         out = out.replace(code, plain);
     }
     out
@@ -204,33 +194,16 @@ mod tests {
         let mounts = parse_mountinfo(text);
         let names: Vec<&Hierarchy> = mounts.keys().collect();
         let v1 = |name: &str| Hierarchy::V1(name.into());
-        assert_eq!(
-            names,
-            [
-                &Hierarchy::Unified,
-                &v1("cpu"),
-                &v1("cpuacct"),
-                &v1("name=systemd")
-            ]
-        );
-        assert_eq!(
-            mounts[&Hierarchy::Unified].point,
-            Path::new("/sys/fs/cgroup/uni fied")
-        );
+        assert_eq!(names, [&Hierarchy::Unified, &v1("cpu"), &v1("cpuacct"), &v1("name=systemd")]);
+        assert_eq!(mounts[&Hierarchy::Unified].point, Path::new("/sys/fs/cgroup/uni fied"));
     }
 
     #[test]
     fn a_partial_mount_shows_only_what_is_below_its_root() {
-        let whole = Mount {
-            root: "/".into(),
-            point: "/m".into(),
-        };
+        let whole = Mount { root: "/".into(), point: "/m".into() };
         assert_eq!(whole.dir_of("/a/b"), Some("/m/a/b".into()));
         assert_eq!(whole.dir_of("/"), Some("/m/".into()));
-        let part = Mount {
-            root: "/docker/x".into(),
-            point: "/m".into(),
-        };
+        let part = Mount { root: "/docker/x".into(), point: "/m".into() };
         assert_eq!(part.dir_of("/docker/x/y"), Some("/m/y".into()));
         assert_eq!(part.dir_of("/docker/x"), Some("/m".into()));
         assert_eq!(part.dir_of("/docker/xy"), None);

@@ -56,15 +56,10 @@ impl CgroupPaths {
     /// Returns the hierarchies that are asked for a container, in order, with the paths:
     /// v2, then memory, pids and name=systemd of v1.
     pub(super) fn asked(&self) -> Vec<(Hierarchy, &str)> {
-        let v1 = V1_ORDER
-            .iter()
-            .map(|name| Hierarchy::V1((*name).to_owned()));
+        let v1 = V1_ORDER.iter().map(|name| Hierarchy::V1((*name).to_owned()));
         std::iter::once(Hierarchy::Unified)
             .chain(v1)
-            .filter_map(|hierarchy| {
-                self.path_in(&hierarchy)
-                    .map(|path| (hierarchy.clone(), path))
-            })
+            .filter_map(|hierarchy| self.path_in(&hierarchy).map(|path| (hierarchy.clone(), path)))
             .collect()
     }
 
@@ -73,11 +68,7 @@ impl CgroupPaths {
     #[must_use]
     pub fn identity(&self) -> &str {
         let asked = self.asked();
-        asked
-            .iter()
-            .map(|(_, path)| *path)
-            .find(|path| *path != "/")
-            .unwrap_or("/")
+        asked.iter().map(|(_, path)| *path).find(|path| *path != "/").unwrap_or("/")
     }
 }
 
@@ -87,10 +78,8 @@ fn parse_line(line: &str) -> Option<CgroupLine> {
     // Controllers hold no colon; a path may (containerd's `slice:cri-containerd:id`).
     let (controllers, path) = rest.split_once(':')?;
     let controllers = controllers.split(',').filter(|name| !name.is_empty());
-    path.starts_with('/').then(|| CgroupLine {
-        controllers: controllers.map(str::to_owned).collect(),
-        path: path.to_owned(),
-    })
+    path.starts_with('/')
+        .then(|| CgroupLine { controllers: controllers.map(str::to_owned).collect(), path: path.to_owned() })
 }
 
 #[cfg(test)]

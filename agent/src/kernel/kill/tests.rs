@@ -27,19 +27,11 @@ struct Group {
 impl Group {
     fn make(hierarchy: &Hierarchy, test: &str) -> Self {
         let name = format!("rumpus-test-proc-{}-{test}", std::process::id());
-        let mount = Hierarchies::detect()
-            .unwrap()
-            .mount(hierarchy)
-            .unwrap()
-            .clone();
+        let mount = Hierarchies::detect().unwrap().mount(hierarchy).unwrap().clone();
         let parent = mount.point.join(name);
         let dir = parent.join(ID);
         fs::create_dir_all(&dir).unwrap();
-        Self {
-            hierarchy: hierarchy.clone(),
-            parent,
-            dir,
-        }
+        Self { hierarchy: hierarchy.clone(), parent, dir }
     }
 
     fn take(&self, pid: u32) {
@@ -67,12 +59,7 @@ impl Drop for Group {
             }
         }
         let left = self.parent.exists();
-        assert!(
-            !left || std::thread::panicking(),
-            "{:?} {} is left",
-            self.hierarchy,
-            self.parent.display()
-        );
+        assert!(!left || std::thread::panicking(), "{:?} {} is left", self.hierarchy, self.parent.display());
     }
 }
 
@@ -80,22 +67,13 @@ impl Drop for Group {
 fn any_v1() -> Hierarchy {
     let v1 = Hierarchy::V1("pids".into());
     let here = Hierarchies::detect().unwrap();
-    if here.mount(&v1).is_some() {
-        v1
-    } else {
-        Hierarchy::Unified
-    }
+    if here.mount(&v1).is_some() { v1 } else { Hierarchy::Unified }
 }
 
 #[test]
 fn sigterm_within_grace_needs_no_sigkill() {
     let victim = Clone3::start(None, false, Play::Pause);
-    let evidence = kill_process(
-        &identity(victim.pid()),
-        Signal::TERM,
-        Duration::from_secs(5),
-    )
-    .unwrap();
+    let evidence = kill_process(&identity(victim.pid()), Signal::TERM, Duration::from_secs(5)).unwrap();
     assert!(evidence.signalled && evidence.gone && !evidence.escalated);
     assert_eq!(evidence.term_ignored_predicted, Some(false));
     assert_eq!(victim.killed_by(), libc::SIGTERM);
@@ -119,12 +97,7 @@ fn a_stopped_process_dies_of_the_escalation() {
     while one(victim.pid()).unwrap().state != ProcessState::Stopped {
         std::thread::yield_now();
     }
-    let evidence = kill_process(
-        &identity(victim.pid()),
-        Signal::TERM,
-        Duration::from_millis(50),
-    )
-    .unwrap();
+    let evidence = kill_process(&identity(victim.pid()), Signal::TERM, Duration::from_millis(50)).unwrap();
     assert!(evidence.escalated && evidence.gone);
 }
 
@@ -134,10 +107,7 @@ fn the_agent_and_its_parents_are_refused() {
     for pid in ancestors(own).unwrap().into_iter().chain([own]) {
         let expected = Identity::of(&one(own).unwrap(), &boot_id().unwrap());
         let answer = kill_process(&Identity { pid, ..expected }, Signal::KILL, Duration::ZERO);
-        assert!(
-            matches!(answer, Err(KillError::HitsAgent { pid: hit }) if hit == pid),
-            "{answer:?}"
-        );
+        assert!(matches!(answer, Err(KillError::HitsAgent { pid: hit }) if hit == pid), "{answer:?}");
     }
 }
 
@@ -152,15 +122,9 @@ fn cgroup_kill_ends_a_group_that_forks_all_the_time() {
     let bystander = Sleeper::start();
     let evidence = kill_container(&groups).unwrap();
     assert_eq!(evidence.method, KillMethod::CgroupKill);
-    assert!(
-        evidence.survivors.is_empty() && evidence.killed >= 10,
-        "{evidence:?}"
-    );
+    assert!(evidence.survivors.is_empty() && evidence.killed >= 10, "{evidence:?}");
     assert!(!CgroupDir::open(&group.dir).unwrap().populated().unwrap());
-    assert_eq!(
-        (root.killed_by(), forking.killed_by()),
-        (libc::SIGKILL, libc::SIGKILL)
-    );
+    assert_eq!((root.killed_by(), forking.killed_by()), (libc::SIGKILL, libc::SIGKILL));
     assert!(one(bystander.pid()).is_ok());
     report(&evidence);
 }
@@ -175,10 +139,7 @@ fn start_forking(group: &Group) -> Clone3 {
         std::thread::yield_now();
     }
     group.take(forking.pid());
-    Pinned::open(&identity(forking.pid()))
-        .unwrap()
-        .signal(Signal::CONT)
-        .unwrap();
+    Pinned::open(&identity(forking.pid())).unwrap().signal(Signal::CONT).unwrap();
     while dir.procs().unwrap().len() < already + 15 {
         assert!(Instant::now() < deadline, "the play does not fork");
         std::thread::yield_now();
@@ -186,15 +147,9 @@ fn start_forking(group: &Group) -> Clone3 {
     forking
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "a measurement for who runs the test by hand"
-)]
+#[expect(clippy::print_stderr, reason = "a measurement for who runs the test by hand")]
 fn report(evidence: &ContainerKillEvidence) {
-    eprintln!(
-        "{:?}: {} killed in {:?}",
-        evidence.method, evidence.killed, evidence.after
-    );
+    eprintln!("{:?}: {} killed in {:?}", evidence.method, evidence.killed, evidence.after);
 }
 
 #[test]
@@ -204,31 +159,15 @@ fn rounds_end_a_group_that_forks_all_the_time_and_spare_the_rest() {
     let nested = Clone3::start(None, false, Play::Pause);
     group.take(nested.pid());
     let found = group.of(nested.pid());
-    fs::write(
-        group.dir.join("nested/cgroup.procs"),
-        nested.pid().to_string(),
-    )
-    .unwrap();
+    fs::write(group.dir.join("nested/cgroup.procs"), nested.pid().to_string()).unwrap();
     let by_rounds = found.v1.or(found.unified);
-    let groups = ContainerGroups {
-        unified: None,
-        v1: by_rounds,
-    };
+    let groups = ContainerGroups { unified: None, v1: by_rounds };
     let forking = start_forking(&group);
     let bystander = Sleeper::start();
     let evidence = kill_container(&groups).unwrap();
-    assert!(
-        matches!(evidence.method, KillMethod::Rounds(1..=ROUNDS_CAP)),
-        "{evidence:?}"
-    );
-    assert!(
-        evidence.survivors.is_empty() && evidence.failed.is_none(),
-        "{evidence:?}"
-    );
-    assert_eq!(
-        (nested.killed_by(), forking.killed_by()),
-        (libc::SIGKILL, libc::SIGKILL)
-    );
+    assert!(matches!(evidence.method, KillMethod::Rounds(1..=ROUNDS_CAP)), "{evidence:?}");
+    assert!(evidence.survivors.is_empty() && evidence.failed.is_none(), "{evidence:?}");
+    assert_eq!((nested.killed_by(), forking.killed_by()), (libc::SIGKILL, libc::SIGKILL));
     assert!(one(bystander.pid()).is_ok());
     report(&evidence);
 }
@@ -248,10 +187,7 @@ fn a_group_made_anew_under_the_same_name_is_refused_and_the_old_one_is_gone() {
     assert!(matches!(held.kill_v2(), Err(CgroupError::Gone { .. })));
     assert!(matches!(held.procs(), Err(CgroupError::Gone { .. })));
     let answer = kill_container(&groups);
-    assert!(
-        matches!(answer, Err(KillError::NotTheSameGroup { .. })),
-        "{answer:?}"
-    );
+    assert!(matches!(answer, Err(KillError::NotTheSameGroup { .. })), "{answer:?}");
     assert!(second.runs());
 }
 
@@ -260,27 +196,10 @@ fn a_group_with_the_agent_or_a_parent_of_it_is_refused() {
     let own = std::process::id();
     let here = Hierarchies::detect().unwrap();
     let hierarchy = any_v1();
-    let path = one(own)
-        .unwrap()
-        .cgroup
-        .unwrap()
-        .path_in(&hierarchy)
-        .unwrap()
-        .to_owned();
+    let path = one(own).unwrap().cgroup.unwrap().path_in(&hierarchy).unwrap().to_owned();
     let dir = here.dir_of(&hierarchy, &path).unwrap();
     let id = CgroupDir::open(&dir).unwrap().id();
-    let own_group = GroupRef {
-        hierarchy,
-        path,
-        dir,
-        id,
-    };
-    let answer = kill_container(&ContainerGroups {
-        unified: None,
-        v1: Some(own_group),
-    });
-    assert!(
-        matches!(answer, Err(KillError::HitsAgent { .. })),
-        "{answer:?}"
-    );
+    let own_group = GroupRef { hierarchy, path, dir, id };
+    let answer = kill_container(&ContainerGroups { unified: None, v1: Some(own_group) });
+    assert!(matches!(answer, Err(KillError::HitsAgent { .. })), "{answer:?}");
 }

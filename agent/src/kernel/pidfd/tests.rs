@@ -26,16 +26,10 @@ fn a_reused_id_is_never_signalled_by_the_old_pin_nor_pinned_anew() {
         let pinned = Pinned::open(&expected).unwrap();
         let bystander = reuse(victim);
         assert_eq!(bystander.pid(), expected.pid);
-        assert!(matches!(
-            pinned.signal(Signal::KILL),
-            Err(PidfdError::Gone { .. })
-        ));
+        assert!(matches!(pinned.signal(Signal::KILL), Err(PidfdError::Gone { .. })));
         assert!(pinned.wait_gone(Duration::ZERO).unwrap());
         let again = Pinned::open(&expected);
-        assert!(
-            matches!(again, Err(PidfdError::NotTheSame { .. })),
-            "{again:?}"
-        );
+        assert!(matches!(again, Err(PidfdError::NotTheSame { .. })), "{again:?}");
         same_start += usize::from(one(bystander.pid()).unwrap().start == expected.start);
         assert!(bystander.runs());
     }
@@ -43,10 +37,7 @@ fn a_reused_id_is_never_signalled_by_the_old_pin_nor_pinned_anew() {
 }
 
 /// Shown with `--nocapture`: how often the start time alone would have been fooled.
-#[expect(
-    clippy::print_stderr,
-    reason = "a measurement for who runs the test by hand"
-)]
+#[expect(clippy::print_stderr, reason = "a measurement for who runs the test by hand")]
 fn eprintln_count(same_start: usize) {
     eprintln!("equal start time in {same_start} of 50 reuses");
 }
@@ -57,65 +48,21 @@ fn each_field_of_the_identity_is_compared() {
     let right = identity(victim.pid());
     assert_eq!(Pinned::open(&right).unwrap().identity(), &right);
     let wrong = [
-        (
-            "boot id",
-            Identity {
-                boot_id: "other".into(),
-                ..right.clone()
-            },
-        ),
-        (
-            "start time",
-            Identity {
-                start: right.start + 1,
-                ..right.clone()
-            },
-        ),
-        (
-            "name",
-            Identity {
-                comm: Some("other".into()),
-                ..right.clone()
-            },
-        ),
-        (
-            "control group",
-            Identity {
-                cgroup: Some("/other".into()),
-                ..right.clone()
-            },
-        ),
+        ("boot id", Identity { boot_id: "other".into(), ..right.clone() }),
+        ("start time", Identity { start: right.start + 1, ..right.clone() }),
+        ("name", Identity { comm: Some("other".into()), ..right.clone() }),
+        ("control group", Identity { cgroup: Some("/other".into()), ..right.clone() }),
     ];
     for (wanted, expected) in wrong {
         let error = Pinned::open(&expected).unwrap_err();
-        assert!(
-            matches!(error, PidfdError::NotTheSame { field, .. } if field == wanted),
-            "{error}"
-        );
+        assert!(matches!(error, PidfdError::NotTheSame { field, .. } if field == wanted), "{error}");
     }
     if let Some(inode) = right.inode {
-        let expected = Identity {
-            inode: Some(inode + 1),
-            ..right.clone()
-        };
+        let expected = Identity { inode: Some(inode + 1), ..right.clone() };
         let error = Pinned::open(&expected).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                PidfdError::NotTheSame {
-                    field: "pidfd inode",
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, PidfdError::NotTheSame { field: "pidfd inode", .. }), "{error}");
     }
-    let loose = Identity {
-        comm: None,
-        cgroup: None,
-        inode: None,
-        ..right
-    };
+    let loose = Identity { comm: None, cgroup: None, inode: None, ..right };
     Pinned::open(&loose).unwrap();
 }
 
@@ -128,10 +75,7 @@ fn a_zombie_is_gone_though_it_still_takes_signals() {
     pinned.signal(Signal::KILL).unwrap();
     assert!(pinned.wait_gone(Duration::from_secs(5)).unwrap());
     pinned.signal(Signal::TERM).unwrap();
-    assert!(matches!(
-        Pinned::open(&expected),
-        Err(PidfdError::Gone { .. })
-    ));
+    assert!(matches!(Pinned::open(&expected), Err(PidfdError::Gone { .. })));
     assert_eq!(child.killed_by(), libc::SIGKILL);
 }
 
@@ -159,8 +103,7 @@ fn a_thread_id_cannot_be_pinned() {
     let (tell, told) = std::sync::mpsc::channel();
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
-        tell.send(u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap())
-            .unwrap();
+        tell.send(u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap()).unwrap();
         wait.recv().unwrap_or(());
     });
     let tid = told.recv().unwrap();

@@ -125,12 +125,7 @@ pub fn scan() -> Result<Vec<ProcessFacts>, ProcError> {
     let mut found = BTreeMap::new();
     for entry in Dir::read_from(&root).map_err(ProcError::List)? {
         let entry = entry.map_err(ProcError::List)?;
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .ok()
-            .and_then(|name| name.parse().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok()) else {
             continue;
         };
         match read_process(&root, pid) {
@@ -197,9 +192,7 @@ fn read_process(root: &OwnedFd, pid: u32) -> Result<ProcessFacts, ProcError> {
     // A leader that called pthread_exit keeps its pid but has no memory, no
     // namespaces and, on v1, no groups: these are read from a thread that lives on.
     let leader_exited = stat.state == ProcessState::Zombie && stat.threads > 1;
-    let thread = leader_exited
-        .then(|| live_thread(&directory, pid))
-        .flatten();
+    let thread = leader_exited.then(|| live_thread(&directory, pid)).flatten();
     let living = thread.as_ref().unwrap_or(&directory);
     let cmdline = read_up_to(living, "cmdline", CMDLINE_CAP).ok();
     let exe = readlinkat(living, "exe", Vec::new()).ok();
@@ -238,12 +231,7 @@ fn stat_of(directory: &OwnedFd, pid: u32) -> Result<Stat, ProcError> {
 fn live_thread(directory: &OwnedFd, pid: u32) -> Option<OwnedFd> {
     let tasks = open_dir(directory, "task").ok()?;
     for entry in Dir::read_from(&tasks).ok()?.flatten() {
-        let Some(name) = entry
-            .file_name()
-            .to_str()
-            .ok()
-            .filter(|name| name.parse() != Ok(pid))
-        else {
+        let Some(name) = entry.file_name().to_str().ok().filter(|name| name.parse() != Ok(pid)) else {
             continue;
         };
         let Ok(thread) = open_dir(&tasks, name) else {
@@ -276,11 +264,7 @@ fn open_dir(at: &impl AsFd, path: &str) -> rustix::io::Result<OwnedFd> {
 /// (EFBIG), since a list cut short would pass for a whole one.
 pub(super) fn read_at(at: &impl AsFd, path: &str) -> rustix::io::Result<Vec<u8>> {
     let bytes = read_up_to(at, path, READ_CAP + 1)?;
-    if bytes.len() > READ_CAP {
-        Err(Errno::FBIG)
-    } else {
-        Ok(bytes)
-    }
+    if bytes.len() > READ_CAP { Err(Errno::FBIG) } else { Ok(bytes) }
 }
 
 /// Reads at most `cap` bytes of a file.

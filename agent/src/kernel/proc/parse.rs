@@ -109,17 +109,9 @@ pub struct Status {
 /// The kernel escapes newlines in the `Name` line, so a line start is genuine.
 #[must_use]
 pub fn parse_status(text: &str) -> Option<Status> {
-    let line = |key: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
-            .map(str::trim)
-    };
+    let line = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map(str::trim);
     let mask = |key: &str| u64::from_str_radix(line(key)?, 16).ok();
-    let innermost: u32 = line("NSpid")?
-        .split_ascii_whitespace()
-        .last()?
-        .parse()
-        .ok()?;
+    let innermost: u32 = line("NSpid")?.split_ascii_whitespace().last()?.parse().ok()?;
     Some(Status {
         uid: line("Uid")?.split_ascii_whitespace().nth(1)?.parse().ok()?,
         init_of_pid_namespace: innermost == 1,
@@ -132,15 +124,8 @@ pub fn parse_status(text: &str) -> Option<Status> {
 #[must_use]
 pub fn parse_cmdline(bytes: &[u8]) -> String {
     let kept = bytes.get(..CMDLINE_CAP).unwrap_or(bytes);
-    let end = kept
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
-    let spaced: Vec<u8> = kept
-        .iter()
-        .take(end)
-        .map(|byte| if *byte == 0 { b' ' } else { *byte })
-        .collect();
+    let end = kept.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let spaced: Vec<u8> = kept.iter().take(end).map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();
     String::from_utf8_lossy(&spaced).into_owned()
 }
 
@@ -152,22 +137,10 @@ mod tests {
 
     #[test]
     fn a_hostile_name_changes_no_field() {
-        for comm in [
-            "a) R 1 (b",
-            "(",
-            ")",
-            "",
-            " ",
-            "x\n) Z 1",
-            "1 (a) R 2",
-            "((()))",
-        ] {
+        for comm in ["a) R 1 (b", "(", ")", "", " ", "x\n) Z 1", "1 (a) R 2", "((()))"] {
             let stat = parse_stat(&format!("42 ({comm}) {TAIL}\n")).unwrap();
             assert_eq!(stat.comm, comm);
-            assert_eq!(
-                (stat.pid, stat.ppid, stat.start, stat.threads),
-                (42, 7, 98765, 5)
-            );
+            assert_eq!((stat.pid, stat.ppid, stat.start, stat.threads), (42, 7, 98765, 5));
             assert_eq!(stat.state, ProcessState::Sleeping);
             assert!(!stat.kernel_thread);
         }
@@ -185,26 +158,15 @@ mod tests {
     #[test]
     fn a_kernel_thread_is_known_by_its_flag_not_by_its_parent() {
         let kernel = TAIL.replace("4194560", "2129984");
-        assert!(
-            parse_stat(&format!("9 (kworker/0:0) {kernel}"))
-                .unwrap()
-                .kernel_thread
-        );
+        assert!(parse_stat(&format!("9 (kworker/0:0) {kernel}")).unwrap().kernel_thread);
         let child_of_kthreadd = TAIL.replace("S 7", "S 2");
-        assert!(
-            !parse_stat(&format!("9 (x) {child_of_kthreadd}"))
-                .unwrap()
-                .kernel_thread
-        );
+        assert!(!parse_stat(&format!("9 (x) {child_of_kthreadd}")).unwrap().kernel_thread);
     }
 
     #[test]
     fn every_state_letter_has_a_meaning() {
         for letter in "RSDTtZXI".chars() {
-            assert_ne!(
-                ProcessState::from_letter(letter),
-                ProcessState::Other(letter)
-            );
+            assert_ne!(ProcessState::from_letter(letter), ProcessState::Other(letter));
         }
         assert_eq!(ProcessState::from_letter('q'), ProcessState::Other('q'));
     }

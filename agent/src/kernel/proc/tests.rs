@@ -13,10 +13,7 @@ fn a_scan_finds_this_process_and_its_child_with_all_facts() {
     assert_eq!(facts.uid, Some(rustix::process::geteuid().as_raw()));
     assert_eq!(facts.init_of_pid_namespace, Some(false));
     assert!(facts.exe.is_some() && facts.cgroup.is_some() && !facts.kernel_thread);
-    let own = found
-        .iter()
-        .find(|facts| facts.pid == std::process::id())
-        .unwrap();
+    let own = found.iter().find(|facts| facts.pid == std::process::id()).unwrap();
     assert_eq!(facts.netns, own.netns);
     assert!(own.start <= facts.start);
     assert!(found.is_sorted_by_key(|facts| facts.pid));
@@ -60,10 +57,7 @@ fn a_leader_that_exited_is_read_through_its_living_thread() {
     let leader = std::fs::read(format!("/proc/{}/cmdline", child.pid())).unwrap();
     assert!(leader.is_empty(), "the leader has no memory left");
     assert_eq!(facts.cmdline, own.cmdline);
-    assert_eq!(
-        (facts.exe, facts.netns, facts.cgroup),
-        (own.exe, own.netns, own.cgroup)
-    );
+    assert_eq!((facts.exe, facts.netns, facts.cgroup), (own.exe, own.netns, own.cgroup));
     assert_eq!(facts.threads, 2);
 }
 
@@ -73,17 +67,12 @@ fn a_thread_is_not_taken_for_a_process() {
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let named = std::thread::Builder::new().name("rumpus-trap".into());
     let thread = named.spawn(move || {
-        tell.send(u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap())
-            .unwrap();
+        tell.send(u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap()).unwrap();
         wait.recv().unwrap_or(());
     });
     let tid = told.recv().unwrap();
     let found = scan().unwrap();
-    assert!(
-        found
-            .iter()
-            .all(|facts| facts.pid != tid && facts.comm != "rumpus-trap")
-    );
+    assert!(found.iter().all(|facts| facts.pid != tid && facts.comm != "rumpus-trap"));
     drop(release);
     thread.unwrap().join().unwrap();
 }

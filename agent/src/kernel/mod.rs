@@ -2,10 +2,16 @@
 //!
 //! It finds out and it acts; it must never decide whether an act is allowed.
 
+pub mod attr;
 pub mod cgroup;
+pub mod dump;
 pub mod inherited;
 pub mod kill;
+pub mod link;
+pub mod netlink;
+pub mod netns;
 pub mod nfqueue;
+pub mod nft;
 pub mod pidfd;
 pub mod proc;
 pub mod timer;

@@ -67,7 +67,10 @@ pub enum Received {
     /// The receive buffer overflowed (ENOBUFS): some packets passed without a notice.
     Overflow,
     Packet(QueuedPacket),
-    /// A verdict named a packet that was no longer queued (its device went away), or the message was not a packet.
+    /// A verdict met none of its packets, this many: the kernel had dropped them. It does so when their device goes,
+    /// and for every queue of a namespace when any netfilter hook in it is unregistered (`nf_queue_nf_hook_drop`).
+    Gone(u32),
+    /// A message that says nothing about a packet.
     Other,
 }
 
@@ -125,7 +128,8 @@ impl QueueSocket {
         // The kernel sends one notice per datagram (nfqnl_enqueue_packet unicasts each).
         Ok(match wire::messages(&self.receive).next() {
             Some(Message::Packet(packet)) => Received::Packet(packet),
-            Some(Message::Answer(_) | Message::Unknown) | None => Received::Other,
+            Some(Message::Answer { errno: libc::ENOENT, sequence }) => Received::Gone(sequence),
+            Some(Message::Answer { .. } | Message::Unknown) | None => Received::Other,
         })
     }
 
@@ -144,21 +148,22 @@ impl QueueSocket {
         Ok(())
     }
 
-    /// Lets every queued packet up to and including `id` go on, in the order in which they came.
+    /// Lets every queued packet up to and including `id` go on, in the order in which they came. `count` is how many
+    /// they are, for [`Received::Gone`].
     ///
     /// # Errors
     /// [`QueueError::Verdict`] if the kernel did not take the message.
-    pub fn accept_through(&mut self, id: u32) -> Result<(), QueueError> {
+    pub fn accept_through(&mut self, id: u32, count: usize) -> Result<(), QueueError> {
         self.send.clear();
-        wire::accept_through(&mut self.send, self.queue, id);
+        wire::accept_through(&mut self.send, self.queue, id, u32::try_from(count).unwrap_or(u32::MAX));
         self.send().map_err(|source| QueueError::Verdict { queue: self.queue, source })
     }
 
-    /// Closes the queue to new packets, which then pass at once. `late` gets the packets whose notice was on its way.
+    /// Closes the queue to new packets, which then pass at once. `late` gets what was on its way.
     ///
     /// # Errors
     /// [`QueueError::Configure`] if the kernel refuses.
-    pub fn admit_no_more(&mut self, late: &mut dyn FnMut(QueuedPacket)) -> Result<(), QueueError> {
+    pub fn admit_no_more(&mut self, late: &mut dyn FnMut(Received)) -> Result<(), QueueError> {
         self.send.clear();
         // With the flag FAIL_OPEN a packet that meets a full queue is accepted, and a queue of length 0 is always full.
         wire::set_max_len(&mut self.send, self.queue, 0);
@@ -166,18 +171,23 @@ impl QueueSocket {
     }
 
     /// Closes the queue to new packets and lets every queued one go on, whether its notice was read or not.
-    /// `last_id` is the newest id that was read, 0 if there was none.
+    /// `last_id` is the newest id that was read, 0 if there was none; `count` is how many packets are held.
     ///
     /// # Errors
     /// Tries both steps and returns the first error.
-    pub fn release_all(&mut self, last_id: u32) -> Result<(), QueueError> {
-        let closed = self.admit_no_more(&mut |_| {});
-        let released = self.accept_through(last_id.wrapping_add(AHEAD));
+    pub fn release_all(
+        &mut self,
+        last_id: u32,
+        count: usize,
+        late: &mut dyn FnMut(Received),
+    ) -> Result<(), QueueError> {
+        let closed = self.admit_no_more(late);
+        let released = self.accept_through(last_id.wrapping_add(AHEAD), count);
         closed.and(released)
     }
 
     /// Sends what stands in the send buffer and waits for its answer.
-    fn configure(&mut self, late: &mut dyn FnMut(QueuedPacket)) -> Result<(), QueueError> {
+    fn configure(&mut self, late: &mut dyn FnMut(Received)) -> Result<(), QueueError> {
         let queue = self.queue;
         let failed = |source| QueueError::Configure { queue, source };
         self.send().map_err(failed)?;
@@ -189,12 +199,14 @@ impl QueueSocket {
             }
             for message in wire::messages(&self.receive) {
                 match message {
-                    Message::Answer(0) => return Ok(()),
-                    Message::Answer(libc::EPERM | libc::EBUSY) => return Err(QueueError::Taken { queue }),
-                    // A verdict on a packet that had gone.
-                    Message::Answer(libc::ENOENT) | Message::Unknown => {}
-                    Message::Answer(errno) => return Err(failed(io::Error::from_raw_os_error(errno))),
-                    Message::Packet(packet) => late(packet),
+                    Message::Answer { errno: 0, .. } => return Ok(()),
+                    Message::Answer { errno: libc::EPERM | libc::EBUSY, .. } => {
+                        return Err(QueueError::Taken { queue });
+                    }
+                    Message::Answer { errno: libc::ENOENT, sequence } => late(Received::Gone(sequence)),
+                    Message::Answer { errno, .. } => return Err(failed(io::Error::from_raw_os_error(errno))),
+                    Message::Unknown => {}
+                    Message::Packet(packet) => late(Received::Packet(packet)),
                 }
             }
         }

@@ -99,6 +99,12 @@ impl Backlog {
         self.heap.len() + self.lines.iter().map(VecDeque::len).sum::<usize>()
     }
 
+    /// Forgets every packet; for when all were released at once.
+    pub fn clear(&mut self) {
+        self.lines.iter_mut().for_each(VecDeque::clear);
+        self.heap.clear();
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

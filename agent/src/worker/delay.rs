@@ -126,10 +126,8 @@ pub fn run(args: &DelayArgs) -> Result<WorkerExit, WorkerError> {
     };
     engine.report(&Report::Ready);
     let exit = engine.hold()?;
-    if !engine.backlog.is_empty() || exit != WorkerExit::Drained {
-        engine.queue.release_all(engine.last_id)?;
-        engine.stats.released = engine.stats.delayed;
-        engine.backlog = Backlog::new(args.delay, args.seed);
+    if exit != WorkerExit::Drained {
+        engine.let_go()?;
     }
     let report = Report::Stats(engine.stats());
     engine.report(&report);
@@ -206,28 +204,39 @@ impl Engine {
     /// Takes waiting packets into the backlog. Returns whether more may be waiting.
     fn take(&mut self) -> Result<bool, WorkerError> {
         for _ in 0..READ_BURST {
-            match self.queue.receive()? {
-                Received::Empty => return Ok(false),
-                Received::Overflow => self.stats.enobufs += 1,
-                Received::Packet(packet) => {
-                    self.last_id = packet.id;
-                    self.stats.delayed += 1;
-                    self.backlog.push(packet, boottime());
-                    if self.backlog.len() >= MAX_LEN as usize {
-                        self.stats.enobufs += 1;
-                    }
-                }
-                Received::Other => {}
+            let received = self.queue.receive()?;
+            if received == Received::Empty {
+                return Ok(false);
             }
+            self.note(received);
         }
         Ok(true)
+    }
+
+    fn note(&mut self, received: Received) {
+        match received {
+            Received::Overflow => self.stats.enobufs += 1,
+            Received::Packet(packet) => {
+                self.last_id = packet.id;
+                self.stats.delayed += 1;
+                self.backlog.push(packet, boottime());
+                if self.backlog.len() >= MAX_LEN as usize {
+                    self.stats.enobufs += 1;
+                }
+            }
+            Received::Gone(count) => {
+                self.stats.gone += u64::from(count);
+                self.stats.released = self.stats.released.saturating_sub(u64::from(count));
+            }
+            Received::Empty | Received::Other => {}
+        }
     }
 
     fn release(&mut self) -> Result<(), WorkerError> {
         let (release, late) = self.backlog.release(boottime(), &mut self.due);
         match release {
             Release::Nothing => return Ok(()),
-            Release::Through(id) => self.queue.accept_through(id)?,
+            Release::Through(id) => self.queue.accept_through(id, self.due.len())?,
             Release::Each => self.queue.accept(&self.due)?,
         }
         self.stats.released += u64::try_from(self.due.len()).unwrap_or(u64::MAX);
@@ -264,16 +273,26 @@ impl Engine {
     /// The parent has emptied the gate, so nothing should come; what comes nevertheless passes at once.
     fn drain(&mut self) {
         self.draining = true;
-        let (backlog, stats, last_id) = (&mut self.backlog, &mut self.stats, &mut self.last_id);
-        let closed = self.queue.admit_no_more(&mut |packet| {
-            *last_id = packet.id;
-            stats.delayed += 1;
-            backlog.push(packet, boottime());
-        });
+        let mut late = Vec::new();
+        let closed = self.queue.admit_no_more(&mut |received| late.push(received));
+        late.into_iter().for_each(|received| self.note(received));
         if let Err(error) = closed {
             // Draining goes on without it: the gate is empty.
             self.report(&Report::Error(chain(&error)));
         }
+    }
+
+    /// Lets everything go on at once, read or not, and counts it.
+    fn let_go(&mut self) -> Result<(), WorkerError> {
+        let mut late = Vec::new();
+        let let_go = self.queue.release_all(self.last_id, self.backlog.len(), &mut |received| late.push(received));
+        late.into_iter().for_each(|received| self.note(received));
+        // Bounded: the queue takes nothing any more.
+        while self.take()? {}
+        self.stats.released += u64::try_from(self.backlog.len()).unwrap_or(u64::MAX);
+        self.stats.released = self.stats.released.min(self.stats.delayed.saturating_sub(self.stats.gone));
+        self.backlog.clear();
+        Ok(let_go?)
     }
 
     fn stats(&self) -> Stats {

@@ -45,6 +45,8 @@ pub struct Stats {
     pub max_late_us: u64,
     /// Times that packets may have passed undelayed: the notice buffer overflowed, or the queue was full.
     pub enobufs: u64,
+    /// Packets that the kernel dropped while they were held, at least.
+    pub gone: u64,
 }
 
 impl fmt::Display for Request {
@@ -81,8 +83,8 @@ impl fmt::Display for Report {
             Self::Ready => f.write_str("ready"),
             Self::Stats(stats) => write!(
                 f,
-                "stats delayed={} released={} backlog={} max_late_us={} enobufs={}",
-                stats.delayed, stats.released, stats.backlog, stats.max_late_us, stats.enobufs
+                "stats delayed={} released={} backlog={} max_late_us={} enobufs={} gone={}",
+                stats.delayed, stats.released, stats.backlog, stats.max_late_us, stats.enobufs, stats.gone
             ),
         }
     }
@@ -112,6 +114,7 @@ impl Stats {
             backlog: next("backlog")?,
             max_late_us: next("max_late_us")?,
             enobufs: next("enobufs")?,
+            gone: next("gone")?,
         })
     }
 }
@@ -149,7 +152,7 @@ mod tests {
         for request in [Request::Drain, Request::Renew(Duration::from_nanos(123_456_789_012)), Request::Stats] {
             assert_eq!(request.to_string().parse(), Ok(request));
         }
-        let stats = Stats { delayed: 1, released: 2, backlog: 3, max_late_us: 4, enobufs: 5 };
+        let stats = Stats { delayed: 1, released: 2, backlog: 3, max_late_us: 4, enobufs: 5, gone: 6 };
         for report in [Report::QueueTaken, Report::Error("a b".into()), Report::Ready, Report::Stats(stats)] {
             assert_eq!(report.to_string().parse(), Ok(report));
         }

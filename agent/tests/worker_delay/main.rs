@@ -1,7 +1,8 @@
 //! The delay worker against the real kernel: two network namespaces, real packets, real deaths. Needs root.
 //!
-//! The binary has three roles: `worker` (what the agent executes again), `parent` (one that gets killed), and
-//! without an argument the cases. A part of a name as argument runs the cases with that name.
+//! The binary has four roles: `worker` (what the agent executes again), `parent` (one that gets killed), `numbers`
+//! (measurements, printed, never asserted), and without an argument the cases. A part of a name as argument runs the
+//! cases with that name.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,12 +10,14 @@
     clippy::print_stdout,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
     unreachable_pub,
     reason = "a test program"
 )]
 
 mod cases;
 mod net;
+mod numbers;
 mod rule;
 
 use std::process::ExitCode;
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
             rumpus_agent::worker::delay::main(words.into_iter().skip(2))
         }
         Some("parent") => cases::parent(&words[1]),
+        Some("numbers") => numbers::run(),
         Some(name) if !name.starts_with('-') => run(Some(name)),
         Some(_) | None => run(None),
     }

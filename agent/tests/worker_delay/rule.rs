@@ -42,6 +42,13 @@ pub fn remove(family: u8) {
     commit(batch);
 }
 
+/// Deletes the table with its chains.
+pub fn delete(family: u8) {
+    let mut batch = begin();
+    message(&mut batch, family, NFT | 2, 0, &attribute(1, TABLE));
+    commit(batch);
+}
+
 fn begin() -> Vec<u8> {
     let mut batch = Vec::new();
     raw(&mut batch, 16, 1, &[0, 0, 0, 10]);

@@ -58,8 +58,11 @@ pub struct QueuedPacket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Message {
     Packet(QueuedPacket),
-    /// The answer to a request: 0 is the acknowledgement, otherwise a positive errno.
-    Answer(i32),
+    /// The answer to a request: 0 is the acknowledgement, otherwise a positive errno. `sequence` is the request's.
+    Answer {
+        errno: i32,
+        sequence: u32,
+    },
     /// Not about a queue, or cut short.
     Unknown,
 }
@@ -70,16 +73,19 @@ pub(super) fn messages(datagram: &[u8]) -> impl Iterator<Item = Message> + '_ {
     std::iter::from_fn(move || {
         let length = usize::try_from(u32::from_ne_bytes(bytes_at(rest, 0)?)).ok()?;
         let kind = u16::from_ne_bytes(bytes_at(rest, 4)?);
+        let sequence = u32::from_ne_bytes(bytes_at(rest, 8)?);
         let message = rest.get(NLMSG_HEADER..length)?;
         rest = rest.get(align(length)..).unwrap_or_default();
-        Some(read(kind, message))
+        Some(read(kind, sequence, message))
     })
 }
 
-fn read(kind: u16, body: &[u8]) -> Message {
+fn read(kind: u16, sequence: u32, body: &[u8]) -> Message {
     match kind {
-        NLMSG_ERROR => bytes_at(body, 0)
-            .map_or(Message::Unknown, |code| Message::Answer(i32::from_ne_bytes(code).saturating_neg())),
+        NLMSG_ERROR => bytes_at(body, 0).map_or(Message::Unknown, |code| Message::Answer {
+            errno: i32::from_ne_bytes(code).saturating_neg(),
+            sequence,
+        }),
         NFQNL_MSG_PACKET => packet(body.get(NFGENMSG..).unwrap_or_default()).map_or(Message::Unknown, Message::Packet),
         _ => Message::Unknown,
     }
@@ -106,7 +112,7 @@ fn packet(mut attributes: &[u8]) -> Option<QueuedPacket> {
 /// the attributes in this order within one call, so no packet meets a queue that is half set up.
 pub(super) fn bind(buffer: &mut Vec<u8>, queue: u16, max_len: u32) {
     let flags = NFQA_CFG_F_FAIL_OPEN | NFQA_CFG_F_GSO;
-    message(buffer, NFQNL_MSG_CONFIG, NLM_F_REQUEST | NLM_F_ACK, queue, |buffer| {
+    message(buffer, NFQNL_MSG_CONFIG, NLM_F_REQUEST | NLM_F_ACK, 0, queue, |buffer| {
         attribute(buffer, NFQA_CFG_CMD, &[NFQNL_CFG_CMD_BIND, 0, 0, 0]);
         attribute(buffer, NFQA_CFG_PARAMS, &[0, 0, 0, 0, NFQNL_COPY_META]);
         attribute(buffer, NFQA_CFG_QUEUE_MAXLEN, &max_len.to_be_bytes());
@@ -117,34 +123,36 @@ pub(super) fn bind(buffer: &mut Vec<u8>, queue: u16, max_len: u32) {
 
 /// Appends one message that changes the length of `queue`.
 pub(super) fn set_max_len(buffer: &mut Vec<u8>, queue: u16, max_len: u32) {
-    message(buffer, NFQNL_MSG_CONFIG, NLM_F_REQUEST | NLM_F_ACK, queue, |buffer| {
+    message(buffer, NFQNL_MSG_CONFIG, NLM_F_REQUEST | NLM_F_ACK, 0, queue, |buffer| {
         attribute(buffer, NFQA_CFG_QUEUE_MAXLEN, &max_len.to_be_bytes());
     });
 }
 
 /// Appends the verdict that lets the packet `id` go on.
 pub(super) fn accept(buffer: &mut Vec<u8>, queue: u16, id: u32) {
-    verdict(buffer, NFQNL_MSG_VERDICT, queue, id);
+    verdict(buffer, NFQNL_MSG_VERDICT, 1, queue, id);
 }
 
-/// Appends the verdict that lets every packet up to and including `id` go on, in order.
-pub(super) fn accept_through(buffer: &mut Vec<u8>, queue: u16, id: u32) {
-    verdict(buffer, NFQNL_MSG_VERDICT_BATCH, queue, id);
+/// Appends the verdict that lets every packet up to and including `id` go on, in order; they should be `count`.
+pub(super) fn accept_through(buffer: &mut Vec<u8>, queue: u16, id: u32, count: u32) {
+    verdict(buffer, NFQNL_MSG_VERDICT_BATCH, count, queue, id);
 }
 
-fn verdict(buffer: &mut Vec<u8>, kind: u16, queue: u16, id: u32) {
+/// The sequence number is ours to choose and comes back with an error: it says how many packets the verdict was for.
+fn verdict(buffer: &mut Vec<u8>, kind: u16, count: u32, queue: u16, id: u32) {
     let mut value = [0; 8];
     value[..4].copy_from_slice(&NF_ACCEPT.to_be_bytes());
     value[4..].copy_from_slice(&id.to_be_bytes());
-    message(buffer, kind, NLM_F_REQUEST, queue, |buffer| attribute(buffer, NFQA_VERDICT_HDR, &value));
+    message(buffer, kind, NLM_F_REQUEST, count, queue, |buffer| attribute(buffer, NFQA_VERDICT_HDR, &value));
 }
 
-fn message(buffer: &mut Vec<u8>, kind: u16, flags: u16, queue: u16, body: impl FnOnce(&mut Vec<u8>)) {
+fn message(buffer: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, queue: u16, body: impl FnOnce(&mut Vec<u8>)) {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; 4]);
     buffer.extend_from_slice(&kind.to_ne_bytes());
     buffer.extend_from_slice(&flags.to_ne_bytes());
-    buffer.extend_from_slice(&[0; 8]);
+    buffer.extend_from_slice(&sequence.to_ne_bytes());
+    buffer.extend_from_slice(&[0; 4]);
     // struct nfgenmsg: family AF_UNSPEC, version 0, and the queue's number.
     buffer.extend_from_slice(&[0, 0]);
     buffer.extend_from_slice(&queue.to_be_bytes());
@@ -177,7 +185,7 @@ mod tests {
     /// What the kernel sends for a packet, without the attributes that are not read.
     fn packet_message(id: u32, hook: u8) -> Vec<u8> {
         let mut bytes = Vec::new();
-        message(&mut bytes, NFQNL_MSG_PACKET, 0, 7, |buffer| {
+        message(&mut bytes, NFQNL_MSG_PACKET, 0, 0, 7, |buffer| {
             attribute(buffer, 9, &[1, 2, 3]);
             let mut header = id.to_be_bytes().to_vec();
             header.extend_from_slice(&[0x08, 0x00, hook]);
@@ -215,7 +223,7 @@ mod tests {
         let mut bytes = Vec::new();
         accept(&mut bytes, 7, 0x0a0b_0c0d);
         let expected = [
-            32, 0, 0, 0, 0x01, 0x03, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 12, 0, 2, 0, 0, 0, 0, 1, 0xa, 0xb, 0xc,
+            32, 0, 0, 0, 0x01, 0x03, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 12, 0, 2, 0, 0, 0, 0, 1, 0xa, 0xb, 0xc,
             0xd,
         ];
         assert_eq!(bytes, expected);

@@ -2,5 +2,7 @@
 
 pub mod core;
 pub mod journal;
+pub mod driver;
 pub mod kernel;
+pub mod ports;
 pub mod worker;

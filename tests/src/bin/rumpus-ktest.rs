@@ -108,10 +108,7 @@ fn main() -> Result<ExitCode> {
         }
         Order::Run(run) => run_all(run),
         Order::Case { id, asked, name } => {
-            let case = cases::all()
-                .into_iter()
-                .find(|case| case.id() == name)
-                .context("no case has this name")?;
+            let case = cases::all().into_iter().find(|case| case.id() == name).context("no case has this name")?;
             runner::run_here(&case, &id, settings(asked)?)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -121,59 +118,31 @@ fn main() -> Result<ExitCode> {
 fn run_all(run: Run) -> Result<ExitCode> {
     let settings = settings(run.asked)?;
     let wanted = |case: &Case| {
-        case.kernels.contains(&settings.kernel)
-            && run
-                .filter
-                .as_deref()
-                .is_none_or(|text| case.id().contains(text))
+        case.kernels.contains(&settings.kernel) && run.filter.as_deref().is_none_or(|text| case.id().contains(text))
     };
     let cases: Vec<Case> = cases::all().into_iter().filter(wanted).collect();
     let report = Report::new(run.results.as_deref(), settings.kernel)?;
     let report = runner::run(&cases, run.jobs, &settings, report)?;
-    Ok(if report.finish(settings.seed) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if report.finish(settings.seed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn settings(asked: Asked) -> Result<Settings> {
     if let Some(name) = &asked.sabotage {
-        ensure!(
-            cases::SABOTAGES.iter().any(|(known, _)| known == name),
-            "no sabotage is named {name}"
-        );
+        ensure!(cases::SABOTAGES.iter().any(|(known, _)| known == name), "no sabotage is named {name}");
     }
     let seed = match asked.seed {
         Some(seed) => seed,
         None => {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .context("the clock stands before 1970")?;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
             now.as_secs()
         }
     };
-    let Asked {
-        kernel,
-        lease,
-        soak,
-        sabotage,
-        ..
-    } = asked;
-    Ok(Settings {
-        kernel,
-        lease,
-        seed,
-        soak,
-        sabotage,
-    })
+    let Asked { kernel, lease, soak, sabotage, .. } = asked;
+    Ok(Settings { kernel, lease, seed, soak, sabotage })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(
-        text.find(|character: char| !character.is_ascii_digit())
-            .unwrap_or(text.len()),
-    );
+    let (number, unit) = text.split_at(text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = number.parse().map_err(|error| format!("{text}: {error}"))?;
     match unit {
         "ms" => Ok(Duration::from_millis(number)),

@@ -107,11 +107,7 @@ impl FromStr for Kernel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        KERNELS
-            .iter()
-            .copied()
-            .find(|kernel| kernel.name() == text)
-            .ok_or_else(|| "expected host or qemu".to_owned())
+        KERNELS.iter().copied().find(|kernel| kernel.name() == text).ok_or_else(|| "expected host or qemu".to_owned())
     }
 }
 

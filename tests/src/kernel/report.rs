@@ -53,33 +53,18 @@ impl Report {
             Some(path) => {
                 let mut options = OpenOptions::new();
                 options.write(true).create(true).truncate(true);
-                Some(
-                    options
-                        .open(path)
-                        .with_context(|| format!("open {}", path.display()))?,
-                )
+                Some(options.open(path).with_context(|| format!("open {}", path.display()))?)
             }
             None => None,
         };
-        Ok(Self {
-            file,
-            kernel,
-            passed: 0,
-            failed: 0,
-        })
+        Ok(Self { file, kernel, passed: 0, failed: 0 })
     }
 
     /// Reports one case.
     ///
     /// # Errors
     /// If the results file cannot be written.
-    pub fn add(
-        &mut self,
-        case: &Case,
-        outcome: Outcome,
-        took: Duration,
-        detail: &str,
-    ) -> Result<()> {
+    pub fn add(&mut self, case: &Case, outcome: Outcome, took: Duration, detail: &str) -> Result<()> {
         let seconds = took.as_secs_f64();
         match outcome {
             Outcome::Passed => {
@@ -98,15 +83,7 @@ impl Report {
             return Ok(());
         };
         let (fault, engine, kernel) = (case.fault, case.engine, self.kernel);
-        let line = Line {
-            case: case.name,
-            fault,
-            engine,
-            kernel,
-            outcome,
-            seconds,
-            detail,
-        };
+        let line = Line { case: case.name, fault, engine, kernel, outcome, seconds, detail };
         let mut text = serde_json::to_vec(&line).context("write a result as JSON")?;
         text.push(b'\n');
         file.write_all(&text).context("write the results file")
@@ -115,10 +92,7 @@ impl Report {
     /// Prints the count and says whether every case passed and at least one ran.
     #[must_use]
     pub fn finish(&self, seed: u64) -> bool {
-        println!(
-            "{}: {} passed, {} failed, seed {seed}",
-            self.kernel, self.passed, self.failed
-        );
+        println!("{}: {} passed, {} failed, seed {seed}", self.kernel, self.passed, self.failed);
         self.failed == 0 && self.passed > 0
     }
 }

@@ -45,23 +45,14 @@ pub fn run(cases: &[Case], jobs: usize, settings: &Settings, report: Report) -> 
             .map(|_| scope.spawn(|| work(cases, &next, settings, &report)))
             .collect();
         for worker in workers {
-            worker
-                .join()
-                .map_err(|_panic| anyhow!("a thread of the runner panicked"))??;
+            worker.join().map_err(|_panic| anyhow!("a thread of the runner panicked"))??;
         }
         anyhow::Ok(())
     })?;
-    report
-        .into_inner()
-        .map_err(|_poison| anyhow!("the report was left half-written"))
+    report.into_inner().map_err(|_poison| anyhow!("the report was left half-written"))
 }
 
-fn work(
-    cases: &[Case],
-    next: &AtomicUsize,
-    settings: &Settings,
-    report: &Mutex<Report>,
-) -> Result<()> {
+fn work(cases: &[Case], next: &AtomicUsize, settings: &Settings, report: &Mutex<Report>) -> Result<()> {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let Some(case) = cases.get(number) else {
@@ -71,9 +62,7 @@ fn work(
         let started = Instant::now();
         let outcome = supervise(case, &id, settings);
         let took = started.elapsed();
-        let mut report = report
-            .lock()
-            .map_err(|_poison| anyhow!("the report was left half-written"))?;
+        let mut report = report.lock().map_err(|_poison| anyhow!("the report was left half-written"))?;
         match outcome {
             Ok(()) => report.add(case, Outcome::Passed, took, "")?,
             Err(error) => report.add(case, Outcome::Failed, took, &format!("{error:#}"))?,
@@ -105,24 +94,14 @@ fn spawn(case: &Case, id: &str, settings: &Settings, output: File) -> Result<Chi
     let both = output.try_clone().context("duplicate a case's output")?;
     let mut command = Command::new(std::env::current_exe().context("find this binary")?);
     command.args(["case", "--id", id, "--kernel", settings.kernel.name()]);
-    command.args([
-        "--lease",
-        &format!("{}ms", settings.lease.as_millis()),
-        "--seed",
-        &settings.seed.to_string(),
-    ]);
+    command.args(["--lease", &format!("{}ms", settings.lease.as_millis()), "--seed", &settings.seed.to_string()]);
     if settings.soak {
         command.arg("--soak");
     }
     if let Some(sabotage) = &settings.sabotage {
         command.args(["--sabotage", sabotage]);
     }
-    command
-        .arg(case.id())
-        .stdin(Stdio::null())
-        .stdout(output)
-        .stderr(both)
-        .process_group(0);
+    command.arg(case.id()).stdin(Stdio::null()).stdout(output).stderr(both).process_group(0);
     command.spawn().context("start a case's process")
 }
 

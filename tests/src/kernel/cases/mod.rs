@@ -11,5 +11,4 @@ pub fn all() -> Vec<Case> {
 }
 
 /// Defects that the code under test can be given, by name, with what must turn red then.
-pub const SABOTAGES: &[(&str, &str)] =
-    &[("blind", "the harness no longer sees what the tools did")];
+pub const SABOTAGES: &[(&str, &str)] = &[("blind", "the harness no longer sees what the tools did")];

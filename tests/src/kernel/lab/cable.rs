@@ -28,47 +28,16 @@ pub(super) fn lay(target: &Namespace, peer: &Namespace) -> Result<()> {
             Ok(())
         })?;
     }
-    ip(
-        target,
-        &[
-            "link",
-            "add",
-            DEVICE,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            DEVICE,
-            "netns",
-            peer.name(),
-        ],
-    )?;
+    ip(target, &["link", "add", DEVICE, "type", "veth", "peer", "name", DEVICE, "netns", peer.name()])?;
     let ends = [
         (target, vec![address::TARGET_V4, address::TARGET_V6]),
-        (
-            peer,
-            vec![
-                address::PEER_V4,
-                address::OTHER_V4,
-                address::PEER_V6,
-                address::OTHER_V6,
-            ],
-        ),
+        (peer, vec![address::PEER_V4, address::OTHER_V4, address::PEER_V6, address::OTHER_V6]),
     ];
     for (namespace, addresses) in ends {
         ip(namespace, &["link", "set", "lo", "up"])?;
         for address in addresses {
             let prefix = if address.is_ipv4() { 24 } else { 64 };
-            ip(
-                namespace,
-                &[
-                    "address",
-                    "add",
-                    &format!("{address}/{prefix}"),
-                    "dev",
-                    DEVICE,
-                ],
-            )?;
+            ip(namespace, &["address", "add", &format!("{address}/{prefix}"), "dev", DEVICE])?;
         }
         ip(namespace, &["link", "set", DEVICE, "up"])?;
     }
@@ -89,11 +58,7 @@ fn settle(namespace: &Namespace) -> Result<()> {
         }
         thread::sleep(Duration::from_millis(10));
     }
-    bail!(
-        "the cable in {} did not come up in {} s",
-        namespace.name(),
-        PATIENCE.as_secs()
-    )
+    bail!("the cable in {} did not come up in {} s", namespace.name(), PATIENCE.as_secs())
 }
 
 fn ip(namespace: &Namespace, args: &[&str]) -> Result<()> {

@@ -126,12 +126,7 @@ fn build(id: &str, settings: Settings) -> Result<Lab> {
     let target = Namespace::create(&name(id, Side::Target))?;
     let peer = Namespace::create(&name(id, Side::Peer))?;
     cable::lay(&target, &peer)?;
-    Ok(Lab {
-        settings,
-        state,
-        target,
-        peer,
-    })
+    Ok(Lab { settings, state, target, peer })
 }
 
 /// Removes everything that carries the lab's names, whether its case ended or died, and returns
@@ -152,11 +147,7 @@ pub fn sweep(id: &str) -> Result<()> {
     {
         failed.push(format!("remove {}: {error}", state.display()));
     }
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        bail!("{}", failed.join("; "))
-    }
+    if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("; ")) }
 }
 
 fn name(id: &str, side: Side) -> String {

@@ -49,25 +49,14 @@ impl Namespace {
         let bound = thread::scope(|scope| {
             let inside = scope.spawn(|| -> Result<()> {
                 unshare(CloneFlags::CLONE_NEWNET).context("make a network namespace")?;
-                mount(
-                    Some("/proc/thread-self/ns/net"),
-                    &path,
-                    None::<&str>,
-                    MsFlags::MS_BIND,
-                    None::<&str>,
-                )
-                .with_context(|| format!("bind the namespace to {}", path.display()))
+                mount(Some("/proc/thread-self/ns/net"), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+                    .with_context(|| format!("bind the namespace to {}", path.display()))
             });
-            inside
-                .join()
-                .map_err(|_panic| anyhow!("the thread that makes a namespace panicked"))?
+            inside.join().map_err(|_panic| anyhow!("the thread that makes a namespace panicked"))?
         });
         bound?;
         let handle = File::open(&path).with_context(|| format!("open {}", path.display()))?;
-        Ok(Self {
-            name: name.to_owned(),
-            handle,
-        })
+        Ok(Self { name: name.to_owned(), handle })
     }
 
     /// Returns the name under which `ip netns` and policies know the namespace.
@@ -92,16 +81,13 @@ impl Namespace {
                 self.enter()?;
                 function()
             });
-            inside
-                .join()
-                .map_err(|_panic| anyhow!("a function inside {} panicked", self.name))?
+            inside.join().map_err(|_panic| anyhow!("a function inside {} panicked", self.name))?
         })
     }
 
     /// Moves the calling thread into the namespace for good.
     pub(super) fn enter(&self) -> Result<()> {
-        setns(&self.handle, CloneFlags::CLONE_NEWNET)
-            .with_context(|| format!("enter {}", self.name))
+        setns(&self.handle, CloneFlags::CLONE_NEWNET).with_context(|| format!("enter {}", self.name))
     }
 
     /// Runs a tool of the machine inside the namespace and returns its standard output.
@@ -110,19 +96,11 @@ impl Namespace {
     /// If it cannot be started, ends with anything but 0, or is killed; with its standard error.
     pub fn tool(&self, program: &str, args: &[&str]) -> Result<String> {
         let output = self.run(|| {
-            Command::new(program)
-                .args(args)
-                .output()
-                .with_context(|| format!("start {program}; is it installed?"))
+            Command::new(program).args(args).output().with_context(|| format!("start {program}; is it installed?"))
         })?;
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            bail!(
-                "{program} {} in {}: {}: {errors}",
-                args.join(" "),
-                self.name,
-                output.status
-            );
+            bail!("{program} {} in {}: {}: {errors}", args.join(" "), self.name, output.status);
         }
         String::from_utf8(output.stdout).with_context(|| format!("read the output of {program}"))
     }
@@ -144,8 +122,7 @@ pub(super) fn remove(name: &str) -> Result<()> {
         return Ok(());
     }
     if is_mounted(&path)? {
-        umount2(&path, MntFlags::MNT_DETACH)
-            .with_context(|| format!("unmount {}", path.display()))?;
+        umount2(&path, MntFlags::MNT_DETACH).with_context(|| format!("unmount {}", path.display()))?;
     }
     fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))
 }
@@ -153,9 +130,7 @@ pub(super) fn remove(name: &str) -> Result<()> {
 fn is_mounted(path: &Path) -> Result<bool> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").context("read the mounts")?;
     let wanted = path.to_str().context("the namespace's name is not text")?;
-    Ok(mounts
-        .lines()
-        .any(|line| line.split(' ').nth(4) == Some(wanted)))
+    Ok(mounts.lines().any(|line| line.split(' ').nth(4) == Some(wanted)))
 }
 
 fn path(name: &str) -> PathBuf {

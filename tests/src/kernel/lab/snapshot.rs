@@ -33,10 +33,7 @@ impl Snapshot {
         for namespace in namespaces {
             for (tool, args) in QUESTIONS {
                 let text = namespace.tool(tool, args)?;
-                answers.insert(
-                    format!("{} {tool} {}", namespace.name(), args.join(" ")),
-                    normalise(tool, &text),
-                );
+                answers.insert(format!("{} {tool} {}", namespace.name(), args.join(" ")), normalise(tool, &text));
             }
         }
         Ok(Self { answers })
@@ -52,23 +49,11 @@ impl Snapshot {
             if before == after {
                 continue;
             }
-            let gone = before
-                .lines()
-                .filter(|line| !after.lines().any(|other| other == *line))
-                .map(|line| ('-', line));
-            let come = after
-                .lines()
-                .filter(|line| !before.lines().any(|other| other == *line))
-                .map(|line| ('+', line));
-            let lines: Vec<String> = gone
-                .chain(come)
-                .map(|(sign, line)| format!("  {sign} {line}"))
-                .collect();
-            let lines = if lines.is_empty() {
-                "  same lines in another order or number".to_owned()
-            } else {
-                lines.join("\n")
-            };
+            let gone = before.lines().filter(|line| !after.lines().any(|other| other == *line)).map(|line| ('-', line));
+            let come = after.lines().filter(|line| !before.lines().any(|other| other == *line)).map(|line| ('+', line));
+            let lines: Vec<String> = gone.chain(come).map(|(sign, line)| format!("  {sign} {line}")).collect();
+            let lines =
+                if lines.is_empty() { "  same lines in another order or number".to_owned() } else { lines.join("\n") };
             // Writing to a String cannot fail.
             if writeln!(out, "{question}\n{lines}").is_err() {
                 break;

@@ -71,11 +71,8 @@ impl Namespace {
     /// If the socket cannot be made inside the namespace.
     pub fn udp_echo(&self, address: IpAddr) -> Result<Echo> {
         let socket = self.run(|| {
-            let socket =
-                UdpSocket::bind((address, 0)).with_context(|| format!("bind UDP to {address}"))?;
-            socket
-                .set_read_timeout(Some(TICK))
-                .context("limit the wait of a socket")?;
+            let socket = UdpSocket::bind((address, 0)).with_context(|| format!("bind UDP to {address}"))?;
+            socket.set_read_timeout(Some(TICK)).context("limit the wait of a socket")?;
             Ok(socket)
         })?;
         let address = socket.local_addr().context("read a socket's address")?;
@@ -96,11 +93,8 @@ impl Namespace {
     /// If the socket cannot be made inside the namespace.
     pub fn tcp_echo(&self, address: IpAddr) -> Result<Echo> {
         let listener = self.run(|| {
-            let listener = TcpListener::bind((address, 0))
-                .with_context(|| format!("bind TCP to {address}"))?;
-            listener
-                .set_nonblocking(true)
-                .context("make a listener non-blocking")?;
+            let listener = TcpListener::bind((address, 0)).with_context(|| format!("bind TCP to {address}"))?;
+            listener.set_nonblocking(true).context("make a listener non-blocking")?;
             Ok(listener)
         })?;
         let address = listener.local_addr().context("read a socket's address")?;
@@ -127,12 +121,7 @@ impl Namespace {
     ///
     /// # Errors
     /// If the socket cannot be made; a datagram that a rule forbids counts as unanswered.
-    pub fn round_trips(
-        &self,
-        to: SocketAddr,
-        count: u32,
-        patience: Duration,
-    ) -> Result<Vec<Option<Duration>>> {
+    pub fn round_trips(&self, to: SocketAddr, count: u32, patience: Duration) -> Result<Vec<Option<Duration>>> {
         self.run(|| {
             let socket = client(to, patience)?;
             let mut trips = Vec::new();
@@ -148,13 +137,7 @@ impl Namespace {
     ///
     /// # Errors
     /// If the socket cannot be made.
-    pub fn loss(
-        &self,
-        to: SocketAddr,
-        count: u32,
-        gap: Duration,
-        patience: Duration,
-    ) -> Result<Loss> {
+    pub fn loss(&self, to: SocketAddr, count: u32, gap: Duration, patience: Duration) -> Result<Loss> {
         self.run(|| {
             let socket = client(to, patience)?;
             let all_sent = AtomicBool::new(false);
@@ -166,14 +149,9 @@ impl Namespace {
                     thread::sleep(gap);
                 }
                 all_sent.store(true, Ordering::Relaxed);
-                counter
-                    .join()
-                    .map_err(|_panic| anyhow!("the counter of answers panicked"))
+                counter.join().map_err(|_panic| anyhow!("the counter of answers panicked"))
             })?;
-            Ok(Loss {
-                sent: count,
-                answered,
-            })
+            Ok(Loss { sent: count, answered })
         })
     }
 
@@ -187,18 +165,13 @@ impl Namespace {
                 return Ok(Connect::Open);
             };
             let kind = error.kind();
-            if matches!(
-                kind,
-                ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
-            ) {
+            if matches!(kind, ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset) {
                 Ok(Connect::Refused)
             } else if matches!(kind, ErrorKind::TimedOut | ErrorKind::WouldBlock) {
                 Ok(Connect::TimedOut)
             } else if matches!(
                 kind,
-                ErrorKind::HostUnreachable
-                    | ErrorKind::NetworkUnreachable
-                    | ErrorKind::PermissionDenied
+                ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::PermissionDenied
             ) {
                 Ok(Connect::Unreachable)
             } else {
@@ -213,11 +186,7 @@ impl Echo {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         let thread = thread::spawn(move || serve(&seen));
-        Self {
-            address,
-            stop,
-            thread: Some(thread),
-        }
+        Self { address, stop, thread: Some(thread) }
     }
 }
 
@@ -231,10 +200,7 @@ fn serve(mut stream: TcpStream, stop: &AtomicBool) {
         match stream.read(&mut bytes) {
             Ok(0) => return,
             Ok(length) => {
-                if stream
-                    .write_all(bytes.get(..length).unwrap_or_default())
-                    .is_err()
-                {
+                if stream.write_all(bytes.get(..length).unwrap_or_default()).is_err() {
                     return;
                 }
             }
@@ -245,18 +211,10 @@ fn serve(mut stream: TcpStream, stop: &AtomicBool) {
 }
 
 fn client(to: SocketAddr, patience: Duration) -> Result<UdpSocket> {
-    let any: SocketAddr = if to.is_ipv4() {
-        ([0; 4], 0).into()
-    } else {
-        ([0_u16; 8], 0).into()
-    };
+    let any: SocketAddr = if to.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
     let socket = UdpSocket::bind(any).context("bind a UDP client")?;
-    socket
-        .connect(to)
-        .with_context(|| format!("connect UDP to {to}"))?;
-    socket
-        .set_read_timeout(Some(patience))
-        .context("limit the wait of a socket")?;
+    socket.connect(to).with_context(|| format!("connect UDP to {to}"))?;
+    socket.set_read_timeout(Some(patience)).context("limit the wait of a socket")?;
     Ok(socket)
 }
 

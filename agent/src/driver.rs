@@ -1,0 +1,210 @@
+//! Runs the reconciler: one thread that owns it, one that is its contact with the Halt, one for the journal, and one
+//! for each command in flight, so that nothing that hangs can hold up anything else.
+//!
+//! It must never decide: it hands events in and carries commands out.
+
+use crate::core::{Command, Core, Event, Intent, OpId, Outcome, Record};
+use crate::kernel::timer::boottime;
+use crate::ports::{Diary, Hands, Lever, Witness};
+use rumpus_model::injection::{Attestation, Injection};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// The longest that the reconciler's thread sleeps.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// What an agent is made of.
+pub struct Parts {
+    pub lease: Duration,
+    pub boot_id: String,
+    pub hands: Arc<dyn Hands>,
+    pub lever: Arc<dyn Lever>,
+    pub diary: Box<dyn Diary>,
+    pub witness: Box<dyn Witness>,
+    /// Faults without an end in the journal.
+    pub recovered: Vec<Intent>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("lease", &self.lease).finish_non_exhaustive()
+    }
+}
+
+/// A running agent.
+#[derive(Debug)]
+pub struct Agent {
+    inputs: Sender<Input>,
+    thread: JoinHandle<Vec<Attestation>>,
+}
+
+enum Input {
+    Event(Event),
+    /// End once nothing is live any more, or once what is left cannot be restored.
+    FinishWhenIdle,
+}
+
+impl Agent {
+    /// Starts it; the first thing it does is to sweep.
+    ///
+    /// # Errors
+    /// A thread could not be started.
+    pub fn start(parts: Parts) -> io::Result<Self> {
+        let (inputs, queue) = channel();
+        contact(Arc::clone(&parts.lever), parts.lease / 5, inputs.clone())?;
+        let records = journal(parts.diary, inputs.clone())?;
+        let mut driver = Driver {
+            core: Core::new(parts.lease, parts.boot_id, boottime()),
+            inputs: inputs.clone(),
+            records,
+            hands: parts.hands,
+            lever: parts.lever,
+            witness: parts.witness,
+            finish: false,
+        };
+        let recovered = parts.recovered;
+        let thread = Builder::new().name("rumpus-agent".into()).spawn(move || {
+            driver.step(Event::Recovered(recovered));
+            driver.run(&queue)
+        })?;
+        Ok(Self { inputs, thread })
+    }
+
+    /// Hands an injection in; what becomes of it is attested to the witness.
+    pub fn submit(&self, injection: Injection) {
+        self.send(Input::Event(Event::Submit(Box::new(injection))));
+    }
+
+    /// Ends one injection, or all, and says by whose wish.
+    pub fn stop(&self, injection: Option<String>, by: &str) {
+        self.send(Input::Event(Event::Stop { injection, by: by.to_owned() }));
+    }
+
+    /// Waits until everything has ended, and returns what became of it.
+    pub fn finish(self) -> Vec<Attestation> {
+        self.send(Input::FinishWhenIdle);
+        self.thread.join().unwrap_or_default()
+    }
+
+    fn send(&self, input: Input) {
+        // The thread is gone only after a panic, which ends the whole process in a release build.
+        drop(self.inputs.send(input));
+    }
+}
+
+struct Driver {
+    core: Core,
+    inputs: Sender<Input>,
+    records: Sender<(OpId, Record)>,
+    hands: Arc<dyn Hands>,
+    lever: Arc<dyn Lever>,
+    witness: Box<dyn Witness>,
+    finish: bool,
+}
+
+impl Driver {
+    fn run(&mut self, queue: &Receiver<Input>) -> Vec<Attestation> {
+        loop {
+            if self.finish && (self.core.is_idle() || self.core.is_stuck()) {
+                return self.core.attestations();
+            }
+            let sleep = self.core.wake_at().map_or(LONGEST_SLEEP, |at| at.saturating_sub(boottime()));
+            match queue.recv_timeout(sleep.min(LONGEST_SLEEP)) {
+                Ok(Input::Event(event)) => self.step(event),
+                Ok(Input::FinishWhenIdle) => self.finish = true,
+                Err(RecvTimeoutError::Timeout) => self.step(Event::Wake),
+                Err(RecvTimeoutError::Disconnected) => return self.core.attestations(),
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        if let Event::Done { outcome: Outcome::Swept { found, failed }, .. } = &event {
+            self.witness.swept(found, failed);
+        }
+        for command in self.core.step(boottime(), event) {
+            self.carry_out(command);
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Attest(attestation) => self.witness.attested(&attestation),
+            Command::AttestHalt { halt, ended, clean } => {
+                let lever = Arc::clone(&self.lever);
+                // What could not be said is said by nobody: the halting side then looks for itself.
+                self.spawn(None, move || lever.attest(&halt, ended, clean).map_or_else(failed, |()| Outcome::Ok));
+            }
+            Command::Order { op, order } => {
+                let hands = Arc::clone(&self.hands);
+                self.spawn(Some(op), move || hands.carry_out(&order));
+            }
+            Command::ReadHalt { op } => {
+                let lever = Arc::clone(&self.lever);
+                self.spawn(Some(op), move || Outcome::Halt(lever.read()));
+            }
+            Command::Record { op, record } => {
+                if self.records.send((op, record)).is_err() {
+                    self.answer(op, failed("the journal's thread is gone".into()));
+                }
+            }
+            Command::Sweep { op, keep } => {
+                let hands = Arc::clone(&self.hands);
+                self.spawn(Some(op), move || hands.sweep(&keep));
+            }
+        }
+    }
+
+    fn spawn(&self, op: Option<OpId>, act: impl FnOnce() -> Outcome + Send + 'static) {
+        let inputs = self.inputs.clone();
+        let spawned = Builder::new().name("rumpus-hand".into()).spawn(move || {
+            let outcome = act();
+            if let Some(op) = op {
+                drop(inputs.send(Input::Event(Event::Done { op, outcome })));
+            }
+        });
+        if let (Err(error), Some(op)) = (spawned, op) {
+            self.answer(op, failed(format!("start a thread: {error}")));
+        }
+    }
+
+    fn answer(&self, op: OpId, outcome: Outcome) {
+        drop(self.inputs.send(Input::Event(Event::Done { op, outcome })));
+    }
+}
+
+fn failed(why: String) -> Outcome {
+    Outcome::Failed { why }
+}
+
+/// Reads the Halt whenever it may have changed, and at least each `period`. Each reading is a contact: if this thread
+/// hangs, the lease runs out.
+fn contact(lever: Arc<dyn Lever>, period: Duration, inputs: Sender<Input>) -> io::Result<()> {
+    Builder::new()
+        .name("rumpus-contact".into())
+        .spawn(move || {
+            while inputs.send(Input::Event(Event::Contact(lever.read()))).is_ok() {
+                lever.wait(period);
+            }
+        })
+        .map(drop)
+}
+
+fn journal(mut diary: Box<dyn Diary>, inputs: Sender<Input>) -> io::Result<Sender<(OpId, Record)>> {
+    let (records, queue) = channel::<(OpId, Record)>();
+    drop(inputs.send(Input::Event(Event::Journal(diary.refuses().map_or(Ok(()), Err)))));
+    Builder::new().name("rumpus-journal".into()).spawn(move || {
+        for (op, record) in queue {
+            let outcome = diary.record(&record).map_or_else(failed, |()| Outcome::Ok);
+            let state = diary.refuses().map_or(Ok(()), Err);
+            let told = inputs.send(Input::Event(Event::Journal(state)));
+            if told.is_err() || inputs.send(Input::Event(Event::Done { op, outcome })).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(records)
+}

@@ -269,7 +269,7 @@ fn what_the_kernel_drops_is_counted() {
         let (target, outside) = (bind(&pair.target, TARGET4, 9), bind(&pair.peer, PEER4, 0));
         send_numbered(&outside, TARGET4, 9, 100, MS);
         inside(&pair.target, || rule::delete(IPV6));
-        assert_eq!(receive_numbered(&target, 100, MS * 500), []);
+        assert_eq!(receive_numbered(&target, 100, MS * 500), Vec::<u32>::new());
         let stats = worker.stats().unwrap();
         assert_eq!((stats.delayed, stats.released, stats.gone, stats.backlog), (100, 0, 100, 0), "{reorder}");
     }

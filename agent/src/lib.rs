@@ -5,4 +5,5 @@ pub mod journal;
 pub mod driver;
 pub mod kernel;
 pub mod ports;
+pub mod state_dir;
 pub mod worker;

@@ -133,6 +133,8 @@ unsafe fn act(play: Play, stack_top: *mut libc::c_void) -> ! {
     // this process's own copy and nothing else uses it.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        // Other tests' descriptors (a state directory's lock) must not live on in here.
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0);
         libc::prctl(libc::PR_SET_NAME, NAME.as_ptr());
         match play {
             Play::Pause => {}

@@ -3,16 +3,29 @@
 //! A program that a signal killed, or that could not be started, is a failure with its full
 //! command line; so is every exit code but 0 unless the caller asks for the code itself.
 
+use std::env;
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+/// Where the system's tools lie; a login that is not root's often has only the first half.
+const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Returns the search path of every program that a task runs: the caller's, then the system's.
+pub(crate) fn path() -> String {
+    match env::var("PATH") {
+        Ok(path) => format!("{path}:{SYSTEM}"),
+        Err(_unset) => SYSTEM.to_owned(),
+    }
+}
+
 /// Builds a command from a program and its arguments.
-pub(crate) fn command<S: AsRef<OsStr>>(program: &str, args: impl IntoIterator<Item = S>) -> Command {
+pub(crate) fn command<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(program);
-    command.args(args);
+    command.args(args).env("PATH", path());
     command
 }
 
@@ -39,6 +52,25 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("start {}", line(command)))?;
     judge(command, output.status).with_context(|| String::from_utf8_lossy(&output.stderr).trim().to_owned())?;
     String::from_utf8(output.stdout).with_context(|| format!("read the output of {}", line(command)))
+}
+
+/// Runs a program, shows its output line by line as it comes, and hands each line to `seen`.
+/// Returns how it ended, so that a failing test run can still be counted.
+pub(crate) fn stream(command: &mut Command, mut seen: impl FnMut(&str)) -> Result<ExitStatus> {
+    println!("   $ {}", line(command));
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("start {}", line(command)))?;
+    let stdout = child.stdout.take().context("the output pipe is missing")?;
+    for text in BufReader::new(stdout).split(b'\n') {
+        let text = text.with_context(|| format!("read the output of {}", line(command)))?;
+        let text = String::from_utf8_lossy(&text);
+        println!("{text}");
+        seen(&text);
+    }
+    child.wait().with_context(|| format!("wait for {}", line(command)))
 }
 
 /// Turns everything but exit 0 into an error.

@@ -4,10 +4,19 @@
 //! them fails. Nothing here is part of what is shipped.
 #![expect(clippy::print_stdout, reason = "a task's output is its report to a person or a CI log")]
 
+mod bench;
 mod command;
 mod guest;
+mod ktest;
+mod matrix;
 mod place;
 mod qemu;
+mod residue;
+mod soak;
+mod steps;
+mod test;
+mod tidy;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -24,12 +33,40 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Check sizes, names, first lines and links
+    Tidy,
+    /// Install what the tests need
+    Tools,
+    /// Run every check and every test
+    Test(test::Flags),
+    /// Run the tests for hours, then plant every defect
+    Soak,
+    /// Plant every defect and show which cases notice
+    Sabotages,
+    /// Measure, with a peer in the same run
+    Bench {
+        /// What `rumpus-ktest bench` is given besides the peer
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
     /// Run a program in the QEMU guest by hand
     Qemu(qemu::Flags),
 }
 
 fn main() -> Result<ExitCode> {
     match Arguments::parse().task {
+        Task::Tidy => tidy::check().map(|_count| ExitCode::SUCCESS),
+        Task::Tools => {
+            tools::install()?;
+            tools::Deny::start()?.wait().map(|_program| ExitCode::SUCCESS)
+        }
+        Task::Test(flags) => test::run(&flags, false),
+        Task::Soak => soak::run(),
+        Task::Sabotages => {
+            let count = soak::sabotages()?;
+            Ok(if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Task::Bench { args } => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Qemu(flags) => qemu::run(flags),
     }
 }

@@ -9,6 +9,20 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
+/// Returns the root of the checkout.
+pub(crate) fn root() -> Result<PathBuf> {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    Ok(manifest.parent().context("xtask has no parent folder")?.to_path_buf())
+}
+
+/// Returns the build folder: `CARGO_TARGET_DIR`, else `target` in the checkout.
+pub(crate) fn target() -> Result<PathBuf> {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => Ok(root()?.join(folder)),
+        None => Ok(root()?.join("target")),
+    }
+}
+
 /// Returns (and makes) a folder of the cache: `$XDG_CACHE_HOME/rumpus/NAME`, else
 /// `~/.cache/rumpus/NAME`. `name` carries the version of what lies in it, so that a new version
 /// never meets an old one's files.

@@ -19,6 +19,9 @@ use super::kernel;
 use crate::command::{command, judge};
 use crate::place;
 
+/// The device in the guest whose lines come back as results.
+pub(crate) const RESULTS: &str = "/dev/ttyS1";
+
 /// Lines of the console that a failure repeats.
 const TAIL: usize = 40;
 

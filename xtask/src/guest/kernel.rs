@@ -34,13 +34,16 @@ impl Kernel {
 
 /// Returns the kernel from the cache, downloading it first if need be.
 pub(crate) fn fetch() -> Result<Kernel> {
-    let package = image_package()?;
-    let release = package.trim_start_matches("linux-image-").to_owned();
-    let folder = place::cache(&format!("guest-{release}"))?;
-    let kernel = Kernel { tree: folder.join("tree"), release };
-    if folder.join("complete").exists() {
-        return Ok(kernel);
+    if let Ok(package) = image_package() {
+        let (folder, kernel) = place_of(&package)?;
+        if folder.join("complete").exists() {
+            return Ok(kernel);
+        }
     }
+    // Stale lists name files that the archive does not have any more.
+    run(&mut command("apt-get", ["-q", "update"]))?;
+    let package = image_package()?;
+    let (folder, kernel) = place_of(&package)?;
     println!("   downloads {package} and busybox-static for the QEMU guest; unpacked into the cache, not installed");
     let packages = folder.join("packages");
     for leftover in [&packages, &kernel.tree] {
@@ -59,6 +62,14 @@ pub(crate) fn fetch() -> Result<Kernel> {
     fs::remove_dir_all(&packages).context("remove the downloaded packages")?;
     fs::write(folder.join("complete"), "").context("mark the guest's kernel as complete")?;
     Ok(kernel)
+}
+
+/// Returns the cache folder of a package, and the kernel that lies or is to lie there.
+fn place_of(package: &str) -> Result<(PathBuf, Kernel)> {
+    let release = package.trim_start_matches("linux-image-").to_owned();
+    let folder = place::cache(&format!("guest-{release}"))?;
+    let kernel = Kernel { tree: folder.join("tree"), release };
+    Ok((folder, kernel))
 }
 
 /// Returns the package that the metapackage stands for.

@@ -8,7 +8,7 @@
 pub(crate) mod boot;
 mod cpio;
 mod image;
-mod kernel;
+pub(crate) mod kernel;
 mod modules;
 
 pub(crate) use image::Program;

@@ -1,0 +1,40 @@
+//! Measures, with a peer in the same run. Nothing here passes or fails by a time.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::command::{command, run as run_program};
+use crate::place;
+use crate::tools::MUSL;
+
+/// The peer: a proxy in user space that delays as well.
+const TOXIPROXY: &str = "2.12.0";
+
+/// Builds the peer and the release binary, and runs the latter's `bench`.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let peer = toxiproxy()?;
+    let build = ["build", "--release", "--package", "rumpus-tests", "--bin", "rumpus-ktest", "--target", MUSL];
+    run_program(command("cargo", build).current_dir(place::root()?))?;
+    let binary = place::target()?.join(MUSL).join("release/rumpus-ktest");
+    run_program(command(binary, ["bench", "--toxiproxy"]).arg(peer).args(args))
+}
+
+/// Returns the peer's server from the cache, building it from its Go module first if need be.
+fn toxiproxy() -> Result<PathBuf> {
+    let folder = place::cache(&format!("toxiproxy-{TOXIPROXY}"))?;
+    let program = folder.join("server");
+    if program.is_file() {
+        return Ok(program);
+    }
+    println!("   builds toxiproxy {TOXIPROXY} from its Go module: the peer that the bench compares with");
+    let module = format!("github.com/Shopify/toxiproxy/v2/cmd/server@v{TOXIPROXY}");
+    let building = folder.join("build");
+    fs::create_dir_all(&building).with_context(|| format!("make {}", building.display()))?;
+    run_program(
+        command("go", ["install", &module]).env("GOBIN", &building).env("CGO_ENABLED", "0").current_dir(&folder),
+    )?;
+    fs::rename(building.join("server"), &program).context("move the built server into its place")?;
+    Ok(program)
+}

@@ -1,0 +1,49 @@
+//! The long test: every step with cases that repeat themselves, then every defect that a run can
+//! plant, on both kernels. A defect that no case notices is a failure.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::ktest::{self, Asked};
+use crate::steps::Count;
+use crate::test;
+
+/// Runs the long test.
+pub(crate) fn run() -> Result<ExitCode> {
+    let tests = test::run(&test::Flags::default(), true)?;
+    let table = sabotages()?;
+    Ok(if tests == ExitCode::SUCCESS && table.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Plants each defect in turn and prints which cases turned red.
+pub(crate) fn sabotages() -> Result<Count> {
+    let mut count = Count::default();
+    let mut table = Vec::new();
+    for name in ktest::list("sabotages")? {
+        println!("== sabotage {name}");
+        let asked = Asked { sabotage: Some(name.clone()), ..Asked::default() };
+        let host = ktest::on_host(&asked)?;
+        let guest = ktest::in_guest(&asked)?;
+        let red: Vec<String> =
+            host.cases.into_iter().chain(guest.cases).filter(|case| !case.passed).map(label).collect();
+        if red.is_empty() {
+            count.failed += 1;
+        } else {
+            count.passed += 1;
+        }
+        table.push((name, red));
+    }
+    for (name, red) in table {
+        println!("sabotage {name}: {} red{}", red.len(), if red.is_empty() { ": NOT NOTICED" } else { "" });
+        for case in red {
+            println!("    {case}");
+        }
+    }
+    println!("{} sabotages noticed, {} not", count.passed, count.failed);
+    Ok(count)
+}
+
+fn label(case: ktest::Case) -> String {
+    format!("{}: {}", case.cell.join(" "), case.name)
+}

@@ -1,0 +1,177 @@
+//! The whole test: what `.ci/run` runs, and what a change has to pass.
+//!
+//! ```text
+//! tools -> fmt -> tidy -> clippy -> unit -> host -> qemu -> docs -> deny -> tree -> residue -> matrix
+//! ```
+//! A step that fails does not stop the ones after it: the table at the end shows all of them.
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::command::{capture, command, judge, run as run_program, stream};
+use crate::ktest::{self, Asked};
+use crate::steps::{Count, Steps};
+use crate::tools::{self, Deny};
+use crate::{matrix, place, residue, tidy};
+
+/// A step that can be run alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// Formatting
+    Fmt,
+    /// Sizes, names, first lines, links
+    Tidy,
+    /// Lints, warnings are errors
+    Clippy,
+    /// Unit, golden and property tests
+    Unit,
+    /// Kernel tests on this machine's kernel
+    Host,
+    /// Kernel tests in the QEMU guest
+    Qemu,
+    /// Documentation without warnings
+    Docs,
+    /// Licences, bans and sources of dependencies
+    Deny,
+}
+
+/// Flags of `cargo xtask test`.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Flags {
+    /// Run only these steps
+    #[arg(long, value_name = "STEP")]
+    only: Vec<Step>,
+    /// Plant this defect in the kernel tests; the run is expected to fail
+    #[arg(long, value_name = "NAME")]
+    sabotage: Option<String>,
+    /// Run only kernel cases whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+}
+
+/// Runs the steps and prints the matrix and the count.
+pub(crate) fn run(flags: &Flags, soak: bool) -> Result<ExitCode> {
+    let mut steps = Steps::default();
+    let wanted = |step| flags.only.is_empty() || flags.only.contains(&step);
+    let asked = Asked { soak, sabotage: flags.sabotage.clone(), filter: flags.filter.clone(), without: Vec::new() };
+    let mut deny = None;
+    steps.run("tools", || {
+        if wanted(Step::Deny) {
+            deny = Some(Deny::start()?);
+        }
+        tools::install()?;
+        Ok(Count::ONE)
+    });
+    let tree = tree()?;
+    let before = residue::look().context("look at the machine before the tests")?;
+
+    let cargo: [(Step, &str, &[&str]); 2] = [
+        (Step::Fmt, "fmt", &["fmt", "--all", "--check"]),
+        (Step::Clippy, "clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    ];
+    for (step, name, args) in cargo {
+        if wanted(step) {
+            steps.run(name, || one(command("cargo", args).current_dir(place::root()?)));
+        }
+        if step == Step::Fmt && wanted(Step::Tidy) {
+            steps.run("tidy", tidy::check);
+        }
+    }
+    if wanted(Step::Unit) {
+        steps.run("unit", unit);
+    }
+    let mut cases = Vec::new();
+    for (step, name) in [(Step::Host, "kernel on host"), (Step::Qemu, "kernel in qemu")] {
+        if wanted(step) {
+            steps.run(name, || {
+                let ran = if step == Step::Host { ktest::on_host(&asked)? } else { ktest::in_guest(&asked)? };
+                let count = ran.count();
+                cases.extend(ran.cases);
+                Ok(count)
+            });
+        }
+    }
+    if wanted(Step::Docs) {
+        steps.run("docs", || {
+            let args = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+            one(command("cargo", args).current_dir(place::root()?).env("RUSTDOCFLAGS", "-D warnings"))
+        });
+    }
+    if let Some(deny) = deny {
+        steps.run("deny", || check_dependencies(deny));
+    }
+    steps.run("tree", || same_tree(&tree));
+    steps.run("residue", || none(residue::compare(&before, &residue::look()?)));
+    steps.table();
+    // A part of the cases says nothing about the matrix.
+    let whole = wanted(Step::Host) && wanted(Step::Qemu) && flags.filter.is_none();
+    finish(steps, &cases, whole)
+}
+
+fn finish(mut steps: Steps, cases: &[ktest::Case], whole: bool) -> Result<ExitCode> {
+    if whole {
+        steps.run("matrix", || none(matrix::print(&ktest::list("cells")?, cases)?));
+    }
+    let Count { passed, failed } = steps.total();
+    println!("\n{passed} passed, {failed} failed");
+    Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn one(program: &mut std::process::Command) -> Result<Count> {
+    run_program(program)?;
+    Ok(Count::ONE)
+}
+
+/// Runs the tests of the workspace and adds up what each test binary says.
+fn unit() -> Result<Count> {
+    let mut count = Count::default();
+    let mut cargo = command("cargo", ["test", "--workspace", "--no-fail-fast"]);
+    let status = stream(cargo.current_dir(place::root()?), |line| {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        for part in result.split([';', '.']) {
+            match part.trim().split_once(' ') {
+                Some((number, "passed")) => count.passed += number.parse::<usize>().unwrap_or(0),
+                Some((number, "failed")) => count.failed += number.parse::<usize>().unwrap_or(0),
+                Some(_) | None => {}
+            }
+        }
+    })?;
+    if count.failed == 0 {
+        judge(&cargo, status)?;
+    }
+    if count.passed == 0 {
+        bail!("no test ran");
+    }
+    Ok(count)
+}
+
+/// The advisory database lies on a host that a build machine may not reach, so it is not asked.
+fn check_dependencies(deny: Deny) -> Result<Count> {
+    one(command(deny.wait()?, ["check", "bans", "licenses", "sources"]).current_dir(place::root()?))
+}
+
+fn tree() -> Result<String> {
+    capture(command("git", ["status", "--porcelain"]).current_dir(place::root()?))
+}
+
+/// A run may not change the checkout; on a build machine (`CI=true`) it was clean to begin with.
+fn same_tree(before: &str) -> Result<Count> {
+    let after = tree()?;
+    if after != before {
+        bail!("the run changed the checkout:\n{after}");
+    }
+    if env::var("CI").is_ok_and(|value| value == "true") && !after.is_empty() {
+        bail!("the checkout is not clean:\n{after}");
+    }
+    Ok(Count::ONE)
+}
+
+fn none(wrong: Vec<String>) -> Result<Count> {
+    if wrong.is_empty() {
+        return Ok(Count::ONE);
+    }
+    bail!("\n   {}", wrong.join("\n   "))
+}

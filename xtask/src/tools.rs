@@ -1,0 +1,116 @@
+//! Makes this machine ready for the tests, and says what it installs and why.
+//!
+//! Debian packages are installed only where their program is missing. What can lie in the cache
+//! lies there: the guest's kernel, cargo-deny.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+
+use crate::command::{self, capture, command, run};
+use crate::guest;
+use crate::place;
+
+/// The target of the kernel tests: static, so that the same file runs here and in the guest.
+pub(crate) const MUSL: &str = "x86_64-unknown-linux-musl";
+
+/// The version of cargo-deny; 0.20 is what `deny.toml` is written for.
+const DENY: &str = "0.20.2";
+
+/// A program that has to be here, the Debian package that has it, and what needs it.
+const PROGRAMS: &[(&str, &str, &str)] = &[
+    ("git", "git", "tidy and the check for a clean tree ask it for the files"),
+    ("nft", "nftables", "witness of the kernel tests: lists every rule"),
+    ("iptables-save", "iptables", "witness of the kernel tests: rules that are not ours stay equal"),
+    ("ip", "iproute2", "lays the cables of the kernel tests, and is a witness"),
+    ("tc", "iproute2", "witness of the kernel tests: lists every qdisc"),
+    ("depmod", "kmod", "makes the module tables of the guest's kernel"),
+    ("runc", "runc", "real containers for the kernel tests"),
+    ("qemu-system-x86_64", "qemu-system-x86", "boots the second kernel, with netem and cgroup v2"),
+];
+
+/// Installs what is missing.
+pub(crate) fn install() -> Result<()> {
+    let root = capture(&mut command("id", ["-u"]))?;
+    ensure!(root.trim() == "0", "the kernel tests make network namespaces and need root");
+    let missing: Vec<_> = PROGRAMS.iter().filter(|(program, ..)| find(program).is_none()).collect();
+    if missing.is_empty() {
+        println!("   every program is here");
+    } else {
+        for (program, package, reason) in &missing {
+            println!("   installs {package}: {program} {reason}");
+        }
+        run(&mut command("apt-get", ["-q", "update"]))?;
+        let options = ["-q", "-y", "-o", "DPkg::Lock::Timeout=600", "install", "--no-install-recommends"];
+        let packages = missing.iter().map(|(_, package, _)| *package);
+        run(command("apt-get", options).args(packages).env("DEBIAN_FRONTEND", "noninteractive"))?;
+        for (program, package, _) in &missing {
+            ensure!(find(program).is_some(), "{package} is installed, and {program} is still missing");
+        }
+    }
+    musl()?;
+    let kernel = guest::kernel::fetch()?;
+    println!("   guest kernel {}", kernel.release);
+    Ok(())
+}
+
+/// Looks for a program where commands look for it.
+fn find(program: &str) -> Option<PathBuf> {
+    command::path().split(':').map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
+}
+
+fn musl() -> Result<()> {
+    let sysroot = capture(&mut command("rustc", ["--print", "sysroot"]))?;
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(MUSL).join("lib").is_dir() {
+        return Ok(());
+    }
+    println!("   adds the Rust target {MUSL}: the kernel tests are one static binary");
+    run(&mut command("rustup", ["target", "add", MUSL]))
+}
+
+/// cargo-deny, in the cache or on its way there.
+#[derive(Debug)]
+pub(crate) struct Deny {
+    program: PathBuf,
+    building: Option<JoinHandle<Result<()>>>,
+}
+
+impl Deny {
+    /// Starts to build cargo-deny, at the lowest priority, if the cache lacks it.
+    pub(crate) fn start() -> Result<Self> {
+        let folder = place::cache(&format!("cargo-deny-{DENY}"))?;
+        let program = folder.join("bin/cargo-deny");
+        if program.is_file() {
+            return Ok(Self { program, building: None });
+        }
+        println!("   builds cargo-deny {DENY} beside the other steps (about 5 min once): checks licences and bans");
+        let log = folder.join("build.log");
+        let file = std::fs::File::create(&log).with_context(|| format!("make {}", log.display()))?;
+        let mut cargo =
+            command("nice", ["-n", "19", "cargo", "install", "--quiet", "--locked", "--version", DENY, "cargo-deny"]);
+        cargo.arg("--root").arg(&folder).arg("--target-dir").arg(folder.join("build"));
+        // The workspace's own toolchain and flags are for the workspace.
+        cargo.current_dir(&folder).env_remove("RUSTFLAGS").stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        let building = thread::spawn(move || build(cargo, &folder));
+        Ok(Self { program, building: Some(building) })
+    }
+
+    /// Waits until it is built and returns the program.
+    pub(crate) fn wait(self) -> Result<PathBuf> {
+        if let Some(building) = self.building {
+            building.join().map_err(|_panic| anyhow!("the thread that builds cargo-deny panicked"))??;
+        }
+        Ok(self.program)
+    }
+}
+
+fn build(mut cargo: Command, folder: &Path) -> Result<()> {
+    let status = cargo.status().context("start cargo install cargo-deny")?;
+    if !status.success() {
+        let log = std::fs::read_to_string(folder.join("build.log")).context("read the log of cargo install")?;
+        bail!("cargo install cargo-deny: {status}\n{log}");
+    }
+    std::fs::remove_dir_all(folder.join("build")).context("remove the build folder of cargo-deny")
+}

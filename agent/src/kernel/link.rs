@@ -283,6 +283,14 @@ mod tests {
     }
 
     #[test]
+    fn trying_ifb_leaves_the_hosts_devices_as_they_were() {
+        let host = netns::open_host().unwrap();
+        let before = host.enter(devices).unwrap().unwrap();
+        ensure_ifb(&host).unwrap();
+        assert_eq!(host.enter(devices).unwrap().unwrap(), before);
+    }
+
+    #[test]
     fn netem_is_added_or_the_kernel_says_that_it_has_none() {
         netns::scratch(|| {
             let index = add_ifb(&IfbName::new(1, 2, true)).unwrap();

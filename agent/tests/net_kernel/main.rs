@@ -5,26 +5,21 @@
 #![expect(clippy::unwrap_used, clippy::unwrap_in_result, clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "times are reported, never asserted")]
 
+mod lab;
+
+use lab::{Lab, OTHER4, OURS4, OURS6, PEER4, PEER6, after, drain, everything, make_link, net, only, run};
 use rumpus_agent::kernel::dump::dump;
 use rumpus_agent::kernel::link::{self, IfbName};
-use rumpus_agent::kernel::netns::{self, NetNs};
+use rumpus_agent::kernel::netns;
 use rumpus_agent::kernel::nft::{self, NftError, TableName, Wiring, families};
 use rumpus_agent::kernel::timer::boottime;
-use rumpus_model::change::{Filter, Hook, Verdict};
-use rumpus_model::scope::{Addresses, Devices, Direction, Peers, Port, Protocol, Scope};
+use rumpus_model::change::{Delay, Filter, Hook, Verdict};
+use rumpus_model::scope::{Addresses, Direction, Peers, Port, Protocol, Scope};
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-
-const OURS4: &str = "10.77.0.1";
-const OURS6: &str = "fd77::1";
-const PEER4: &str = "10.77.0.2";
-const PEER6: &str = "fd77::2";
-/// A second address of the other side, out of every scope below.
-const OTHER4: &str = "10.77.0.3";
 
 #[test]
 fn a_partition_drops_both_directions_of_both_families_and_nothing_else() {
@@ -96,7 +91,7 @@ fn a_hundred_renewals_let_no_packet_through() {
     let lab = Lab::new();
     let name = lab.create(Hook::Device, Verdict::Drop, only(&[PEER4]), 5000);
     let (sender, receiver) = lab.pair(&lab.ours, OURS4, 0, &lab.theirs, PEER4, 0);
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
@@ -289,6 +284,53 @@ fn forwarded_packets_pass_through_the_link_and_arrive_once() {
 }
 
 #[test]
+fn netem_delays_and_keeps_the_order_only_if_asked_to() {
+    for reorder in [false, true] {
+        let lab = Lab::new();
+        let link = IfbName::new(0x1a, 1, true);
+        let index = lab.ours.enter(|| make_link(&link)).unwrap();
+        let delay = Delay { delay: Duration::from_millis(100), jitter: Duration::from_millis(50), reorder };
+        if let Err(error) = lab.ours.enter(|| link::add_netem(index, &delay, 1000)).unwrap() {
+            // A kernel without netem says so by name; that is what the probe relies on.
+            assert_eq!(error.errno(), Some(nix::errno::Errno::ENOENT), "{error:?}");
+            continue;
+        }
+        let wiring = Wiring { devices: vec!["eth0".into()], egress_link: Some(index), ..Wiring::default() };
+        let scope = Scope { direction: Direction::Egress, ..only(&[PEER4]) };
+        let filter = Filter { hook: Hook::Device, scope, verdict: Verdict::Delay };
+        let name = TableName { instance: 0x1a, id: 1 };
+        lab.ours.enter(|| nft::create(&name, "test", &filter, &wiring, after(20_000))).unwrap().unwrap();
+        let (sender, receiver) = lab.pair(&lab.ours, OURS4, 0, &lab.theirs, PEER4, 0);
+        receiver.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        for number in 0..200_u8 {
+            sender.send(&[number]).unwrap();
+            sleep(Duration::from_millis(1));
+        }
+        let mut arrived = Vec::new();
+        let mut buffer = [0; 8];
+        while arrived.len() < 200 {
+            receiver.recv(&mut buffer).unwrap();
+            arrived.push(buffer[0]);
+        }
+        assert_eq!(arrived.is_sorted(), !reorder, "{arrived:?}");
+        let stats = lab.ours.enter(|| link::qdisc_stats(index)).unwrap().unwrap().expect("a root qdisc");
+        assert_eq!((stats.packets, stats.backlog, stats.drops), (200, 0, 0));
+        assert!(round(&lab, OURS4, PEER4) >= Duration::from_millis(50));
+        assert!(round(&lab, OURS4, OTHER4) < Duration::from_millis(50));
+    }
+}
+
+/// Returns how long one packet takes.
+fn round(lab: &Lab, from: &str, to: &str) -> Duration {
+    let (sender, receiver) = lab.pair(&lab.ours, from, 0, &lab.theirs, to, 0);
+    receiver.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let start = Instant::now();
+    sender.send(b"probe").unwrap();
+    receiver.recv(&mut [0; 8]).unwrap();
+    start.elapsed()
+}
+
+#[test]
 fn the_namespace_is_the_same_after_every_kind_of_table() {
     let lab = Lab::new();
     run(
@@ -327,160 +369,4 @@ fn named_namespaces_are_found_by_name() {
     let census = netns::all().unwrap();
     assert!(census.found.iter().any(|(id, _)| *id == lab.theirs.id()));
     assert_ne!(netns::host().unwrap(), lab.ours.id());
-}
-
-/// Two namespaces; ours has the faults.
-struct Lab {
-    names: [String; 2],
-    ours: NetNs,
-    theirs: NetNs,
-}
-
-impl Lab {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let lab = format!("rumpus-net-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let names = [format!("{lab}-a"), format!("{lab}-b")];
-        for name in &names {
-            run("ip", &["netns", "add", name]);
-        }
-        let [a, b] = [names[0].as_str(), names[1].as_str()];
-        run("ip", &["-n", a, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", b]);
-        for (name, addresses) in [(a, vec![OURS4, OURS6]), (b, vec![PEER4, OTHER4, PEER6])] {
-            for address in addresses {
-                let length = if address.contains(':') { "64" } else { "24" };
-                let mut arguments = vec!["-n", name, "address", "add"];
-                let network = format!("{address}/{length}");
-                arguments.extend([network.as_str(), "dev", "eth0"]);
-                if length == "64" {
-                    arguments.push("nodad");
-                }
-                run("ip", &arguments);
-            }
-            run("ip", &["-n", name, "link", "set", "lo", "up"]);
-            // A link-local address would be tentative for a second, and nothing resolves before.
-            run("ip", &["-n", name, "link", "set", "eth0", "addrgenmode", "none"]);
-            run("ip", &["-n", name, "link", "set", "eth0", "up"]);
-        }
-        let open = |name: &str| NetNs::open(format!("/run/netns/{name}")).unwrap();
-        let (ours, theirs) = (open(a), open(b));
-        let lab = Self { names, ours, theirs };
-        // The first solicitation can meet a link that is not up yet; the next one comes after a second.
-        let works =
-            |_| [(OURS4, PEER4), (OURS4, OTHER4), (OURS6, PEER6)].iter().all(|(a, b)| lab.received(a, b, 1) == 1);
-        assert!((0..200).any(works), "the lab does not work");
-        lab
-    }
-
-    fn create(&self, hook: Hook, verdict: Verdict, scope: Scope, milliseconds: u64) -> TableName {
-        let name = TableName { instance: 0x1a, id: 1 };
-        self.create_until(name, hook, verdict, scope, after(milliseconds)).unwrap();
-        name
-    }
-
-    fn create_until(
-        &self,
-        name: TableName,
-        hook: Hook,
-        verdict: Verdict,
-        scope: Scope,
-        until: Duration,
-    ) -> Result<(), NftError> {
-        let wiring = Wiring { devices: vec!["eth0".into()], queue: Some(77), ..Wiring::default() };
-        let filter = Filter { hook, scope, verdict };
-        self.ours.enter(|| nft::create(&name, "test", &filter, &wiring, until)).unwrap()
-    }
-
-    fn state(&self, name: TableName) -> nft::TableState {
-        self.ours.enter(|| nft::state(&name)).unwrap().unwrap().expect("the table is there")
-    }
-
-    fn received(&self, from: &str, to: &str, count: usize) -> usize {
-        self.exchange(&self.ours, from, 0, &self.theirs, to, 0, count)
-    }
-
-    fn received_back(&self, from: &str, to: &str, count: usize) -> usize {
-        self.exchange(&self.theirs, from, 0, &self.ours, to, 0, count)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "two ends, each a namespace, an address and a port")]
-    fn exchange(&self, a: &NetNs, from: &str, source: u16, b: &NetNs, to: &str, port: u16, count: usize) -> usize {
-        let (sender, receiver) = self.pair(a, from, source, b, to, port);
-        let mut received = 0;
-        for sent in 1..=count {
-            drop(sender.send(b"probe"));
-            if sent % 50 == 0 || sent == count {
-                received += drain(&receiver);
-            }
-        }
-        received
-    }
-
-    fn pair(&self, a: &NetNs, from: &str, source: u16, b: &NetNs, to: &str, port: u16) -> (UdpSocket, UdpSocket) {
-        let bind = |netns: &NetNs, address: &str, port| {
-            let address = SocketAddr::new(address.parse().unwrap(), port);
-            netns.enter(|| UdpSocket::bind(address)).unwrap().unwrap()
-        };
-        let (sender, receiver) = (bind(a, from, source), bind(b, to, port));
-        sender.connect(receiver.local_addr().unwrap()).unwrap();
-        (sender, receiver)
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        for name in &self.names {
-            run("ip", &["netns", "del", name]);
-        }
-    }
-}
-
-/// Counts what has arrived: on a veth that is all that was sent, once the softirq has run.
-fn drain(receiver: &UdpSocket) -> usize {
-    receiver.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-    let mut buffer = [0; 8];
-    let mut count = 0;
-    while receiver.recv(&mut buffer).is_ok() {
-        count += 1;
-    }
-    count
-}
-
-fn make_link(name: &IfbName) -> u32 {
-    let index = link::add_ifb(name).unwrap();
-    link::set_up(index).unwrap();
-    index
-}
-
-fn everything() -> Scope {
-    Scope {
-        direction: Direction::Both,
-        devices: Devices::AllButLoopback,
-        peers: Peers::Everyone,
-        except: Addresses::default(),
-        ports: vec![],
-        local_ports: vec![],
-        protocols: vec![],
-        exempt: vec![],
-    }
-}
-
-fn only(addresses: &[&str]) -> Scope {
-    let nets = addresses.iter().map(|address| address.parse::<IpAddr>().unwrap().into());
-    Scope { peers: Peers::Only(Addresses::new(nets)), ..everything() }
-}
-
-fn net(network: &str) -> Peers {
-    Peers::Only(Addresses::new([network.parse().unwrap()]))
-}
-
-fn after(milliseconds: u64) -> Duration {
-    boottime() + Duration::from_millis(milliseconds)
-}
-
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
 }

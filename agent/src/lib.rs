@@ -1,8 +1,8 @@
 //! The node side: what happens on the machine whose processes and packets a fault touches.
 
 pub mod core;
-pub mod journal;
 pub mod driver;
+pub mod journal;
 pub mod kernel;
 pub mod ports;
 pub mod state_dir;

@@ -173,6 +173,23 @@ fn rounds_end_a_group_that_forks_all_the_time_and_spare_the_rest() {
 }
 
 #[test]
+fn a_container_in_both_halves_of_a_hybrid_is_killed_in_both() {
+    let unified = Group::make(&Hierarchy::Unified, "both");
+    let v1 = Group::make(&any_v1(), "both-v1");
+    let (in_both, in_v1_alone) = (Clone3::start(None, false, Play::Pause), Clone3::start(None, false, Play::Pause));
+    unified.take(in_both.pid());
+    v1.take(in_v1_alone.pid());
+    v1.take(in_both.pid());
+    let mut groups = unified.of(in_both.pid());
+    groups.v1 = groups.v1.or(v1.of(in_v1_alone.pid()).unified);
+    assert!(groups.unified.is_some() && groups.v1.is_some());
+    let evidence = kill_container(&groups).unwrap();
+    assert_eq!((evidence.method, evidence.killed), (KillMethod::CgroupKill, 2));
+    assert!(evidence.survivors.is_empty(), "{evidence:?}");
+    assert_eq!((in_both.killed_by(), in_v1_alone.killed_by()), (libc::SIGKILL, libc::SIGKILL));
+}
+
+#[test]
 fn a_group_made_anew_under_the_same_name_is_refused_and_the_old_one_is_gone() {
     let group = Group::make(&Hierarchy::Unified, "anew");
     let first = Clone3::start(None, false, Play::Pause);

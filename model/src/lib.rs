@@ -36,4 +36,5 @@ pub mod run;
 pub mod scope;
 pub mod select;
 pub mod target;
+pub mod wire;
 pub mod world;

@@ -3,7 +3,22 @@
 use crate::fault::Fault;
 use crate::pick::Pick;
 use crate::select::Selector;
+use crate::wire::ChaosPolicy;
 use std::time::Duration;
+
+pub mod parse;
+pub mod problem;
+
+mod check;
+mod decode;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use parse::parse;
+pub use problem::Problem;
+pub use yaml::MAX_BYTES;
 
 /// What may run.
 #[derive(Clone, Debug)]
@@ -13,10 +28,22 @@ pub struct Policy {
     pub namespace: Option<String>,
     pub suspend: bool,
     pub mode: Mode,
+    /// The seed that a ChaosRun fixes; a seed from the command line wins.
+    pub seed: Option<String>,
     pub experiment: Experiment,
     /// Fields that are written and have no meaning on a host, or are not built: refused by name once a run is armed,
     /// never ignored.
     pub unbuilt: Vec<Unbuilt>,
+}
+
+impl Policy {
+    /// Checks a policy that was put together by hand: the same rules as for a file, without lines.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with the field's path.
+    pub fn from_wire(written: &ChaosPolicy) -> Result<Self, Vec<Problem>> {
+        check::policy(written)
+    }
 }
 
 /// Whether a schedule acts; by hand `--arm` decides.

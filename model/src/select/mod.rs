@@ -26,6 +26,10 @@ pub enum Selector {
     /// The host's own network; only ever by naming it.
     Host,
     NetNs(NetNsNames),
+    /// Understood and not found on a host (pods, units, nodes): `Policy::unbuilt` refuses it by name.
+    NotHere {
+        kind: String,
+    },
     Processes(Processes),
 }
 
@@ -106,6 +110,7 @@ impl Selector {
         match (self, fault) {
             (Self::Host, _) => host::find(world),
             (Self::NetNs(names), _) => names.find(world),
+            (Self::NotHere { .. }, _) => Found::default(),
             (Self::Processes(select), Fault::Kill(_)) => processes::each(world, select.matched(world)),
             (Self::Containers(select), Fault::Kill(Kill::Container)) => select.whole(world),
             (Self::Containers(select), Fault::Kill(Kill::Process { .. })) => select.inits(world),
@@ -123,6 +128,7 @@ impl Selector {
             Self::Containers(c) => c.summary(),
             Self::Host => "the host's own network".into(),
             Self::NetNs(n) => n.summary(),
+            Self::NotHere { kind } => format!("{kind} (not on a host)"),
             Self::Processes(p) => p.summary(),
         }
     }

@@ -1,0 +1,124 @@
+//! The experiment: its parts, and what they mean together.
+
+use super::place::Place;
+use super::{fault, pick, targets};
+use crate::fault::{Fault, Kill};
+use crate::policy::Experiment;
+use crate::select::Selector;
+use crate::{duration, wire};
+use std::time::Duration;
+
+/// Shortest time that a fault lasts.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// Longest time that a fault lasts on a host.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Longest text of the reason for having no checks.
+const REASON: usize = 1024;
+
+pub(super) fn check(written: Option<&wire::Experiment>, place: &Place<'_>) -> Option<Experiment> {
+    let Some(written) = written else { return place.missing("write targets, pick, faults and steadyState") };
+    let targets = targets::check(written.targets.as_ref(), &place.field("targets"));
+    let pick = pick::check(written.pick.as_ref(), &place.field("pick"));
+    let fault = fault::list(written.faults.as_ref(), &place.field("faults"));
+    let duration = lasting(written.duration.as_ref(), fault.as_ref(), &place.field("duration"));
+    limits(written.limits.as_ref(), &place.field("limits"));
+    let no_checks_reason = steady_state(written.steady_state.as_ref(), &place.field("steadyState"));
+    let (targets, fault) = (targets?, fault?);
+    together(&targets, &fault, place);
+    Some(Experiment { targets, pick: pick?, fault, duration: duration?, no_checks_reason: no_checks_reason? })
+}
+
+/// Outer `None`: a problem was noted.
+fn lasting(written: Option<&String>, fault: Option<&Fault>, place: &Place<'_>) -> Option<Option<Duration>> {
+    let given = match written {
+        None => None,
+        Some(text) => Some(time(text, place, SHORTEST, LONGEST)?),
+    };
+    match (given, fault) {
+        (None, Some(fault)) if fault.lasts() => place.missing("say how long it lasts, 1s to 24h"),
+        (Some(_), Some(fault)) if !fault.lasts() => {
+            place.wrong(format!("{} is done once and has no duration", fault.name()), "leave it out");
+            None
+        }
+        (given, Some(_) | None) => Some(given),
+    }
+}
+
+/// Reads a duration within bounds, both included.
+pub(super) fn time(text: &str, place: &Place<'_>, least: Duration, most: Duration) -> Option<Duration> {
+    match duration::parse(text) {
+        Err(what) => place.wrong(what, ""),
+        Ok(time) if time < least || time > most => {
+            let what = format!("`{text}` is not within {} and {}", duration::show(least), duration::show(most));
+            place.wrong(what, "");
+        }
+        Ok(time) => return Some(time),
+    }
+    None
+}
+
+fn limits(written: Option<&wire::Limits>, place: &Place<'_>) {
+    let Some(limits) = written else { return };
+    let hint = "leave it out; `pick` bounds how many are hit";
+    if limits.min_healthy.is_some() {
+        place
+            .field("minHealthy")
+            .unbuilt("nobody owns what runs on a bare host, so nothing tells who is healthy", hint);
+    }
+    if limits.max_unavailable.is_some() {
+        place.field("maxUnavailable").unbuilt("nothing on a bare host has a desired number of replicas", hint);
+    }
+    if limits.max_concurrent.is_some() {
+        place.field("maxConcurrent").unbuilt("runs by hand are not counted", hint);
+    }
+}
+
+/// Outer `None`: a problem was noted.
+fn steady_state(written: Option<&wire::SteadyState>, place: &Place<'_>) -> Option<Option<String>> {
+    let hint = "write `steadyState: {none: {reason: …}}`";
+    let Some(written) = written else { return place.missing(hint) };
+    match (&written.none, &written.checks) {
+        (Some(none), None) => {
+            let place = place.field("none").field("reason");
+            let Some(reason) = &none.reason else { return place.missing("say why nothing is checked") };
+            let good = !reason.trim().is_empty() && reason.len() <= REASON;
+            if !good {
+                place.wrong(format!("is empty, or longer than {REASON} bytes"), "say why nothing is checked");
+            }
+            good.then(|| Some(reason.clone()))
+        }
+        (None, Some(_)) => {
+            place.field("checks").unbuilt("checks are not built", hint);
+            Some(None)
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            place.wrong("exactly one of none and checks is meant here", hint);
+            None
+        }
+    }
+}
+
+/// Refuses what each part allows and the whole does not.
+fn together(targets: &Selector, fault: &Fault, place: &Place<'_>) {
+    let here = place.field("targets");
+    match (targets, fault) {
+        (Selector::Host, Fault::Kill(_)) => here.field("host").wrong(
+            "kill needs processes: a network cannot be killed",
+            "target `processes` or `containers`, or use loss or partition",
+        ),
+        (Selector::NetNs(_), Fault::Kill(_)) => here.field("netns").wrong(
+            "kill needs processes: a network cannot be killed",
+            "target `processes` or `containers`, or use a network fault",
+        ),
+        (Selector::Processes(_), Fault::Kill(Kill::Container)) => {
+            place.field("faults").item(0).field("kill").field("container").wrong(
+                "a whole container is killed only where `targets` is `containers`",
+                "name `signal` instead, or target `containers`",
+            );
+        }
+        (Selector::Processes(_) | Selector::Containers(_), Fault::Kill(_))
+        | (_, Fault::Latency(_) | Fault::Loss(_) | Fault::Partition(_))
+        | (Selector::NotHere { .. }, Fault::Kill(_)) => {}
+    }
+}

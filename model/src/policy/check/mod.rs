@@ -1,0 +1,99 @@
+//! From wire types to parsed types: each rule once, each problem with its field, and as many problems as there are.
+//!
+//! A check notes what is wrong and returns `None`; it never stops its neighbours. What is understood and cannot be
+//! honoured here goes to `Policy::unbuilt`, never to nowhere.
+
+use super::problem::Problem;
+use super::{Mode, Policy};
+use crate::wire::{self, API_VERSION, ChaosPolicy, ChaosRun, Metadata, Object};
+use place::Book;
+
+mod experiment;
+mod fault;
+mod name;
+mod network;
+mod peers;
+mod pick;
+mod place;
+mod ports;
+mod targets;
+
+/// Checks a policy.
+pub(crate) fn policy(object: &ChaosPolicy) -> Result<Policy, Vec<Problem>> {
+    let book = Book::default();
+    let checked = head(object, &book).and_then(|(name, namespace, spec)| {
+        let root = book.root().field("spec");
+        if spec.service_account_name.is_some() {
+            let why = "a host has no service accounts";
+            root.field("serviceAccountName").unbuilt(why, "leave it out; on a host the user who runs it decides");
+        }
+        let experiment = experiment::check(spec.experiment.as_ref(), &root.field("experiment"))?;
+        Some(Policy {
+            name,
+            namespace,
+            suspend: spec.suspend.unwrap_or(false),
+            mode: mode(spec.mode),
+            seed: None,
+            experiment,
+            unbuilt: Vec::new(),
+        })
+    });
+    book.close(checked)
+}
+
+/// Checks a run that holds its experiment.
+pub(crate) fn run(object: &ChaosRun) -> Result<Policy, Vec<Problem>> {
+    let book = Book::default();
+    let checked = head(object, &book).and_then(|(name, namespace, spec)| {
+        let root = book.root().field("spec");
+        if spec.policy_ref.is_some() {
+            root.field("policyRef").unbuilt("a host has no policies by name", "name the policy's file instead");
+        }
+        if spec.group.is_some() {
+            root.field("group").unbuilt("groups belong to a schedule", "leave it out");
+        }
+        if spec.requested_by.is_some() {
+            root.field("requestedBy").unbuilt("is written by the API server's side only", "leave it out");
+        }
+        if spec.stop == Some(true) {
+            root.field("stop").wrong("a run that is stopped before it began does nothing", "leave it out");
+        }
+        let seed = spec.seed.as_ref().and_then(|seed| {
+            let place = root.field("seed");
+            name::plain(seed, 253, &place).then(|| seed.clone())
+        });
+        let experiment = experiment::check(spec.experiment.as_ref(), &root.field("experiment"))?;
+        Some(Policy { name, namespace, suspend: false, mode: mode(spec.mode), seed, experiment, unbuilt: Vec::new() })
+    });
+    book.close(checked)
+}
+
+fn mode(mode: Option<wire::Mode>) -> Mode {
+    match mode {
+        Some(wire::Mode::Armed) => Mode::Armed,
+        Some(wire::Mode::DryRun) | None => Mode::DryRun,
+    }
+}
+
+fn head<'w, S>(object: &'w Object<S>, book: &Book) -> Option<(String, Option<String>, &'w S)> {
+    let root = book.root();
+    if object.api_version.as_deref() != Some(API_VERSION) {
+        root.field("apiVersion").wrong("is not known here", format!("write `apiVersion: {API_VERSION}`"));
+    }
+    let place = root.field("metadata");
+    let empty = Metadata::default();
+    let metadata = object.metadata.as_ref().unwrap_or(&empty);
+    let name = match &metadata.name {
+        None => place.field("name").missing("name the policy"),
+        Some(name) => name::object(name, &place.field("name")).then(|| name.clone()),
+    };
+    if let Some(namespace) = &metadata.namespace {
+        name::namespace(namespace, &place.field("namespace"));
+    }
+    let spec = match &object.spec {
+        None => root.field("spec").missing("write what is to be tried"),
+        Some(spec) => Some(spec),
+    };
+    // A name that is missing must not hide what is wrong below `spec`.
+    Some((name.unwrap_or_default(), metadata.namespace.clone(), spec?))
+}

@@ -1,0 +1,54 @@
+//! How many: exactly one of count, percent and all.
+
+use super::place::Place;
+use crate::pick::{Pick, Rounding};
+use crate::wire;
+
+pub(super) fn check(written: Option<&wire::Pick>, place: &Place<'_>) -> Option<Pick> {
+    let hint = "write `count: 1`, `{percent: 25, rounding: Down}` or `all: true`";
+    let Some(written) = written else { return place.missing(hint) };
+    if written.per_owner.is_some() {
+        place.field("perOwner").unbuilt("nothing on a bare host has an owner", "use count, percent or all");
+    }
+    if written.rounding.is_some() && written.percent.is_none() {
+        place.field("rounding").wrong("goes with percent only", "leave it out");
+    }
+    match (written.count, written.percent, written.all) {
+        (Some(count), None, None) => count_of(count, &place.field("count")),
+        (None, Some(percent), None) => percent_of(percent, written.rounding, place),
+        (None, None, Some(true)) => Some(Pick::All),
+        (None, None, Some(false)) => {
+            place.field("all").wrong("`false` picks nobody", hint);
+            None
+        }
+        (_, _, _) => {
+            place.wrong("exactly one of count, percent and all is meant here", hint);
+            None
+        }
+    }
+}
+
+fn count_of(count: i64, place: &Place<'_>) -> Option<Pick> {
+    match u32::try_from(count) {
+        Ok(count) if count >= 1 => Some(Pick::Count(count)),
+        Ok(_) | Err(_) => {
+            place.wrong(format!("{count} is not within 1 and {}", u32::MAX), "");
+            None
+        }
+    }
+}
+
+fn percent_of(percent: i64, rounding: Option<wire::Rounding>, place: &Place<'_>) -> Option<Pick> {
+    let rounding = match rounding {
+        None => place.field("rounding").missing("write `rounding: Down` or `rounding: Up`"),
+        Some(wire::Rounding::Down) => Some(Rounding::Down),
+        Some(wire::Rounding::Up) => Some(Rounding::Up),
+    };
+    match u8::try_from(percent) {
+        Ok(percent) if percent <= 100 => Some(Pick::Percent { percent, rounding: rounding? }),
+        Ok(_) | Err(_) => {
+            place.field("percent").wrong(format!("{percent} is not within 0 and 100"), "");
+            None
+        }
+    }
+}

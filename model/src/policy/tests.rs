@@ -1,0 +1,146 @@
+//! The parser by its edges; each message in full stands in the golden tests.
+
+use super::{Mode, Policy, Problem, parse};
+use crate::fault::{Fault, Kill};
+use crate::pick::Pick;
+use crate::scope::{Port, Protocol};
+use std::time::Duration;
+
+const HEAD: &str = "apiVersion: rumpus.dev/v1alpha1\nkind: ChaosPolicy\nmetadata: {name: a}\nspec:\n  experiment:\n";
+
+fn experiment(body: &str) -> Result<Policy, Vec<Problem>> {
+    let indented: String = body.lines().map(|l| format!("    {l}\n")).collect();
+    parse(&format!("{HEAD}{indented}")).map(|mut all| all.remove(0))
+}
+
+fn with(faults: &str) -> Result<Policy, Vec<Problem>> {
+    experiment(&format!(
+        "targets: {{netns: {{names: [a]}}}}\npick: {{all: true}}\nfaults: [{faults}]\nduration: 5s\n\
+         steadyState: {{none: {{reason: test}}}}\n"
+    ))
+}
+
+fn network(faults: &str) -> crate::fault::Network {
+    with(faults).unwrap().experiment.fault.network().unwrap().clone()
+}
+
+fn told(result: Result<Policy, Vec<Problem>>) -> Vec<String> {
+    result.unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_whole_policy_is_read() {
+    let policy = experiment(
+        "targets: {processes: {name: web, user: 33, exclude: {user: root}}}\npick: {count: 2}\n\
+         faults:\n- kill: {signal: SIGTERM, grace: 3s}\nsteadyState: {none: {reason: first trial}}\n",
+    )
+    .unwrap();
+    assert_eq!((policy.name.as_str(), policy.mode, policy.experiment.pick), ("a", Mode::DryRun, Pick::Count(2)));
+    assert_eq!(policy.experiment.fault, Fault::Kill(Kill::Process { signal: 15, grace: Duration::from_secs(3) }));
+    assert_eq!(policy.experiment.duration, None);
+    assert!(policy.unbuilt.is_empty());
+}
+
+#[test]
+fn every_problem_is_told_with_its_field_and_line() {
+    let text = told(experiment(
+        "targets: {processes: {}}\npick: {count: \"2\"}\nfaults:\n- latency: {delay: 11s, direction: both}\n\
+         duratoin: 5s\nsteadyState: {none: {}}\n",
+    ));
+    let expected = [
+        "spec.experiment.targets.processes: an empty selector selects nothing (line 6)",
+        "spec.experiment.pick.count: a whole number is meant here, not the text `2` (line 7)",
+        "spec.experiment.faults[0].latency.delay: `11s` is not within 1ms and 10s (line 9)",
+        "spec.experiment.faults[0].latency.direction: `both` is none of Egress, Ingress, Both (line 9)",
+        "spec.experiment.duratoin: unknown field (line 10)",
+        "spec.experiment.steadyState.none.reason: is missing (line 11)",
+    ];
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn several_documents_are_several_policies_with_lines_of_the_file() {
+    let one = |name: &str, count: &str| {
+        format!(
+            "apiVersion: rumpus.dev/v1alpha1\nkind: ChaosPolicy\nmetadata: {{name: {name}}}\nspec:\n  experiment:\n    \
+             targets: {{netns: {{names: [a]}}}}\n    pick: {{count: {count}}}\n    faults: [partition: {{direction: \
+             Both}}]\n    duration: 5s\n    steadyState: {{none: {{reason: t}}}}\n"
+        )
+    };
+    let two = format!("---\n{}---\n{}---\n", one("a", "1"), one("b", "1"));
+    assert_eq!(parse(&two).unwrap().iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    let same = format!("{}---\n{}", one("a", "1"), one("a", "1"));
+    assert_eq!(parse(&same).unwrap_err()[0].path, "metadata.name");
+    let bad = format!("{}---\n{}", one("a", "1"), one("b", "0"));
+    assert_eq!(parse(&bad).unwrap_err()[0].line, Some(18));
+}
+
+#[test]
+fn quoted_numbers_and_booleans_octals_and_empty_fields_are_refused() {
+    for pick in ["{count: \"1\"}", "{all: \"true\"}", "{all: yes}", "{count: 010}", "{count: 1_0}", "{count: 1.0}"] {
+        let body = format!("pick: {pick}\n");
+        let problems = experiment(&body).unwrap_err();
+        assert!(problems.iter().any(|p| p.path.starts_with("spec.experiment.pick.")), "{pick}: {problems:?}");
+    }
+    let text = told(with("partition: {direction: Both, peers: }"));
+    assert_eq!(text.len(), 1, "{text:?}");
+    assert!(text[0].contains("peers: a mapping is meant here, not nothing"), "{text:?}");
+}
+
+#[test]
+fn ports_become_ranges_of_one_protocol_each() {
+    let tcp = |from, to| Port { protocol: Protocol::Tcp, from, to };
+    let udp = |from, to| Port { protocol: Protocol::Udp, from, to };
+    let read = |ports: &str| network(&format!("loss: {{percent: 5, direction: Both, {ports}}}")).ports;
+    assert_eq!(read("ports: [5432]"), [tcp(5432, 5432), udp(5432, 5432)]);
+    assert_eq!(read("ports: ['5432/TCP', 8000-8100/UDP]"), [tcp(5432, 5432), udp(8000, 8100)]);
+    assert_eq!(read("ports: [53, 60/UDP], protocols: [UDP]"), [udp(53, 53), udp(60, 60)]);
+    assert_eq!(read("ports: [80-90/TCP, 85-95/TCP, 96/TCP, 65535/TCP]"), [tcp(80, 96), tcp(65535, 65535)]);
+    assert_eq!(read("ports: [80], localPorts: [53/UDP]"), [udp(80, 80)]);
+    for bad in ["ports: [0]", "ports: [65536]", "ports: ['80,443;flush ruleset']", "ports: [9-1]", "ports: ['+80']"] {
+        assert!(with(&format!("loss: {{percent: 5, direction: Both, {bad}}}")).is_err(), "{bad}");
+    }
+    for bad in [
+        "ports: [80/TCP], protocols: [UDP]",
+        "ports: [80], protocols: [ICMP]",
+        "ports: [80/TCP], protocols: [TCP, UDP]",
+        "ports: [80/TCP], localPorts: [53/UDP]",
+    ] {
+        assert!(with(&format!("loss: {{percent: 5, direction: Both, {bad}}}")).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn peers_are_exact_networks() {
+    let read = |peers: &str| network(&format!("partition: {{direction: Both, peers: {peers}}}"));
+    let found =
+        read("{addresses: ['::ffff:10.0.0.1', '::ffff:10.0.0.0/104', 'fd00::/8'], names: [DB.example, db.example]}");
+    let peers = found.peers.unwrap();
+    let text: Vec<String> = peers.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(text, ["10.0.0.1/32", "10.0.0.0/8", "fd00::/8"]);
+    assert_eq!(peers.names, ["db.example"]);
+    assert_eq!(read("{except: {addresses: [10.0.0.1]}}").peers, None);
+    for bad in ["{}", "{addresses: [10.0.0.1/8]}", "{addresses: ['fe80::1%eth0']}", "{addresses: []}", "{names: [a_b]}"]
+    {
+        assert!(with(&format!("partition: {{direction: Both, peers: {bad}}}")).is_err(), "{bad}");
+    }
+    let hint = with("partition: {direction: Both, peers: {addresses: [10.0.0.1/8]}}").unwrap_err().remove(0).hint;
+    assert_eq!(hint, "write 10.0.0.0/8 for the whole network, or 10.0.0.1 for the one address");
+}
+
+#[test]
+fn bombs_are_refused_within_the_budget() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for n in 1..12 {
+        let uses = vec![format!("*a{}", n - 1); 10].join(", ");
+        bomb += &format!("a{n}: &a{n} [{uses}]\n");
+    }
+    let deep = "[".repeat(10_000);
+    let block: String = (0..10_000).map(|n| format!("{}-\n", " ".repeat(n % 90))).collect();
+    let wide = format!("{HEAD}    targets: {{netns: {{names: [{}]}}}}\n", "a, ".repeat(100_000));
+    for text in [bomb, deep, wide, "a".repeat((1 << 20) + 1)] {
+        let problems = parse(&text).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+    }
+    assert!(parse(&block).is_err());
+}

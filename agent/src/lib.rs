@@ -1,9 +1,20 @@
 //! The node side: what happens on the machine whose processes and packets a fault touches.
 
+#[cfg(all(feature = "testing", not(debug_assertions)))]
+compile_error!("failpoints and sabotage are never in a release build");
+
+pub mod ports;
 pub mod core;
 pub mod driver;
+pub mod hands;
+pub mod resolve;
+pub mod local;
 pub mod journal;
-pub mod kernel;
-pub mod ports;
+pub mod apply;
+pub mod verify;
+pub mod revert;
+pub mod sweep;
 pub mod state_dir;
 pub mod worker;
+pub mod kernel;
+pub mod testing;

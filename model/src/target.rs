@@ -112,6 +112,17 @@ impl Target {
         }
     }
 
+    /// Returns it with at most `most` of its processes named.
+    pub fn shortened(&self, most: usize) -> Self {
+        let mut target = self.clone();
+        match &mut target {
+            Self::Container(c) => c.processes.truncate(most),
+            Self::NetNs(n) => n.processes.truncate(most),
+            Self::Process(_) => {}
+        }
+        target
+    }
+
     /// Returns the namespace that a network fault sits in.
     pub fn netns(&self) -> Option<&NetNsTarget> {
         match self {

@@ -10,11 +10,13 @@
 //! ```
 
 use rumpus_model::change::Change;
-use rumpus_model::evidence::Reading;
+use rumpus_model::engine::Engine;
+use rumpus_model::evidence::{Effective, Reading};
 use rumpus_model::fault::Fault;
 use rumpus_model::injection::{Attestation, EndCause, Injection, State};
 use rumpus_model::plan::Planned;
 use rumpus_model::refusal::Refusal;
+use rumpus_model::target::Target;
 use rumpus_model::world::Halted;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,16 +154,43 @@ pub enum Record {
     Ended { id: String, state: State, cause: EndCause, at: Duration },
 }
 
-/// What is about to be done, recorded before the first Change.
+/// What is about to be done, recorded before the first Change. Only what is needed to know it again: a fault may name
+/// ten thousand addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Intent {
     pub injection: String,
     pub policy: String,
-    pub fault: Fault,
-    pub planned: Planned,
+    /// The target's id: part of every kernel object's name.
+    pub id: String,
+    pub fault: String,
+    /// Whether the fault is in effect for a time.
+    pub lasts: bool,
+    pub engine: Engine,
+    pub target: Target,
+    pub expected: String,
+    /// CLOCK_BOOTTIME, as `at`.
     pub deadline: Option<Duration>,
     pub at: Duration,
+}
+
+impl Intent {
+    /// What is attested once a sweep has taken away what a predecessor left.
+    fn swept(self, now: Duration) -> Attestation {
+        Attestation {
+            injection: self.injection,
+            id: self.id,
+            target: self.target.to_string(),
+            state: if self.lasts { State::Restored } else { State::Done },
+            effective: Effective::Unknown,
+            cause: Some(EndCause::Swept),
+            in_effect: None,
+            effect_ended: Some(now),
+            clean: Some(now),
+            readings: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
 }
 
 /// The state of one agent.
@@ -365,13 +394,11 @@ impl Core {
             return;
         }
         for intent in std::mem::take(&mut self.recovered) {
-            let lasted = intent.fault.lasts();
-            let state = if lasted { State::Restored } else { State::Done };
             let op = self.next_op;
             self.next_op += 1;
-            let id = intent.planned.id.clone();
-            let slot = Slot::recovered(intent, state, now);
-            commands.push(Command::Attest(Box::new(slot.attestation())));
+            let attestation = intent.swept(now);
+            let (id, state) = (attestation.id.clone(), attestation.state);
+            commands.push(Command::Attest(Box::new(attestation)));
             commands.push(Command::Record { op, record: Record::Ended { id, state, cause: EndCause::Swept, at: now } });
         }
     }

@@ -23,7 +23,7 @@ fn a_fault_goes_through_every_step_and_back() {
     let steps = world.log.join(" ");
     assert_eq!(
         steps.replace(" renew", ""),
-        "sweep resolve intent halt? apply applied check disarm check drain remove confirm ended"
+        "sweep resolve intent halt? apply check applied disarm check drain remove confirm ended"
     );
     let last = world.last();
     assert_eq!((last.state, last.cause.clone()), (State::Restored, Some(EndCause::Deadline)));
@@ -156,8 +156,12 @@ fn what_a_predecessor_left_is_swept_before_anything_begins() {
     let intent = Intent {
         injection: "old".into(),
         policy: "p".into(),
-        fault: partition().fault,
-        planned,
+        id: planned.id,
+        fault: "partition".into(),
+        lasts: true,
+        engine: Engine::Nft,
+        target: planned.target,
+        expected: String::new(),
         deadline: None,
         at: Duration::ZERO,
     };

@@ -4,6 +4,7 @@
 //! damaged file, and never call something durable after the disk refused to say so.
 
 mod frame;
+#[cfg(test)]
 mod record;
 mod recover;
 mod storage;
@@ -21,7 +22,8 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 pub use frame::{BODY_CAP, EncodeError, encode};
-pub use record::{NetnsRecord, Record, live};
+#[cfg(test)]
+use record::{NetnsRecord, Record, live};
 pub use recover::{Damage, DamageKind, Recovered, recover};
 pub use storage::{FileStorage, Storage};
 

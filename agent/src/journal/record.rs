@@ -1,4 +1,4 @@
-//! What the journal says about one fault.
+//! A record for the journal's tests, shaped like what an agent writes.
 //!
 //! It must never lose a field by an older program: a record with an unknown field or
 //! kind is damage, not a record with something left out.
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 /// A network namespace that a fault is in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NetnsRecord {
+pub(super) struct NetnsRecord {
     /// Device of the namespace file.
-    pub dev: u64,
+    pub(super) dev: u64,
     /// Inode of the namespace file.
-    pub ino: u64,
+    pub(super) ino: u64,
     /// A path that led to it when the fault began; a hint, to be compared with the two above.
-    pub path: String,
+    pub(super) path: String,
 }
 
 /// One line of a fault's life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Record {
+pub(super) enum Record {
     /// It is about to be applied. Written and durable before the first change.
     #[serde(rename_all = "camelCase")]
     Intent {
@@ -76,7 +76,7 @@ pub enum Record {
 impl Record {
     /// Returns the id of the fault that it is about.
     #[must_use]
-    pub fn id(&self) -> Option<&str> {
+    pub(super) fn id(&self) -> Option<&str> {
         match self {
             Self::Intent { id, .. } | Self::Applied { id, .. } | Self::Ended { id, .. } => Some(id),
             Self::Swept { id, .. } => id.as_deref(),
@@ -87,7 +87,7 @@ impl Record {
 /// Returns the records of faults that have not ended clean, in order: what a
 /// compaction keeps, and what a restart has to put back.
 #[must_use]
-pub fn live(records: &[Record]) -> Vec<&Record> {
+pub(super) fn live(records: &[Record]) -> Vec<&Record> {
     let is_live = |record: &Record| match record.id() {
         Some(id) if !matches!(record, Record::Swept { .. }) => {
             let mut last = None;

@@ -351,7 +351,8 @@ fn procs_or_none(dir: &CgroupDir) -> Result<Vec<u32>, KillError> {
     }
 }
 
-fn refuse_agent(pids: &[u32]) -> Result<(), KillError> {
+/// Refuses to hit the agent itself or one of its parents.
+pub(crate) fn refuse_agent(pids: &[u32]) -> Result<(), KillError> {
     let own = std::process::id();
     let mut lineage = ancestors(own).map_err(KillError::Ancestry)?;
     lineage.push(own);

@@ -109,6 +109,18 @@ fn link(reply: &Reply) -> Option<Link> {
     })
 }
 
+/// Returns whether a device is a delaying link of some instance of Rumpus.
+pub fn is_ours(link: &Link) -> bool {
+    let digits = link.name.strip_prefix("ru").and_then(|rest| rest.strip_suffix(['e', 'i']));
+    let hex = |text: &str| text.len() == 12 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    link.kind == "ifb" && digits.is_some_and(hex)
+}
+
+/// Deletes a delaying link that [`is_ours`] knows; ENODEV if it is gone.
+pub fn delete_ours(link: &Link) -> Result<(), LinkError> {
+    if is_ours(link) { delete_link(&link.name) } else { Ok(()) }
+}
+
 /// Makes an ifb device, down, and returns its index. EEXIST if the name is taken.
 pub fn add_ifb(name: &IfbName) -> Result<u32, LinkError> {
     add_link(name.as_str())?;

@@ -88,6 +88,11 @@ impl NetNs {
         Self::open(format!("/proc/{pid}/ns/net"))
     }
 
+    /// Lends the namespace to a child that enters it by itself.
+    pub fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(&self.file)
+    }
+
     pub fn id(&self) -> NetNsId {
         self.id
     }

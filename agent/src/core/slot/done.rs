@@ -47,13 +47,13 @@ impl Slot {
             Stage::Apply(step) => {
                 self.stands_until = self.asked_until;
                 self.renewed = now;
-                self.stage = if step + 1 < self.changes.len() { Stage::Apply(step + 1) } else { Stage::Applied };
+                self.stage = if step + 1 < self.changes.len() { Stage::Apply(step + 1) } else { self.after_applied() };
             }
-            Stage::Applied => self.stage = if self.fault.lasts() { Stage::Check } else { self.after_shot(now) },
+            Stage::Applied => self.stage = if self.fault.lasts() { Stage::Standing } else { self.after_shot(now) },
             Stage::Check if armed => {
                 self.in_effect = Some(now);
                 self.changed = true;
-                self.stage = Stage::Standing;
+                self.stage = Stage::Applied;
             }
             Stage::Check => self.end(EndCause::Failed {
                 step: "verify".into(),
@@ -131,8 +131,10 @@ impl Slot {
     }
 
     fn gone(&mut self, now: Duration, cause: EndCause) {
+        // What was never made whole cannot vanish: the step that failed says what happened.
+        let failed = matches!(self.cause, Some(EndCause::Failed { .. })) && matches!(cause, EndCause::Vanished { .. });
         self.end(cause);
-        self.lost = true;
+        self.lost |= !failed;
         match self.stage {
             Stage::Resolve
             | Stage::Intent
@@ -154,6 +156,11 @@ impl Slot {
             }
             Stage::Close(_) | Stage::Final(_) => {}
         }
+    }
+
+    /// What lasts is read back at once; the record that it was applied can wait for that.
+    fn after_applied(&self) -> Stage {
+        if self.fault.lasts() { Stage::Check } else { Stage::Applied }
     }
 
     /// After the only step of a one-shot fault: done, or waiting for the end of a process's grace.

@@ -5,7 +5,7 @@
 //! have left something, so the way back starts at the last step that was begun, and never stops at an error: it
 //! collects, goes on, and tries again.
 
-use super::{Intent, OpId};
+use super::OpId;
 use rumpus_model::change::Change;
 use rumpus_model::evidence::{Effective, Reading};
 use rumpus_model::fault::Fault;
@@ -117,25 +117,6 @@ impl Slot {
         }
     }
 
-    /// A fault that a predecessor began and a sweep took away.
-    pub(super) fn recovered(intent: Intent, state: State, now: Duration) -> Self {
-        let changes = intent.planned.changes(&intent.fault);
-        let mut slot = Self::new(
-            intent.injection,
-            intent.policy,
-            intent.fault,
-            intent.planned,
-            changes,
-            intent.deadline,
-            intent.at,
-        );
-        slot.stage = Stage::Final(state);
-        slot.cause = Some(EndCause::Swept);
-        slot.effect_ended = Some(now);
-        slot.clean = Some(now);
-        slot
-    }
-
     pub(super) fn is_final(&self) -> bool {
         matches!(self.stage, Stage::Final(_))
     }
@@ -179,7 +160,9 @@ impl Slot {
     pub(super) fn expire(&mut self, now: Duration) {
         if self.deadline.is_some_and(|d| now >= d) {
             self.end(EndCause::Deadline);
-        } else if matches!(self.stage, Stage::Standing | Stage::Check) && self.fault.lasts() && now >= self.stands_until
+        } else if matches!(self.stage, Stage::Standing | Stage::Check | Stage::Applied)
+            && self.fault.lasts()
+            && now >= self.stands_until
         {
             self.end(EndCause::LeaseLost);
         }

@@ -5,6 +5,9 @@ use crate::core::{Act, Command, Intent, OpId, Order, Record};
 use rumpus_model::injection::{EndCause, State};
 use std::time::Duration;
 
+/// So many processes of a target are named in the journal: a record has 64 KiB at most.
+const PROCESSES_RECORDED: usize = 50;
+
 impl Slot {
     /// Returns the next command, if there is one to give now.
     pub(in crate::core) fn next(
@@ -107,8 +110,12 @@ impl Slot {
         Intent {
             injection: self.injection.clone(),
             policy: self.policy.clone(),
-            fault: self.fault.clone(),
-            planned: self.planned.clone(),
+            id: self.planned.id.clone(),
+            fault: self.fault.name().to_owned(),
+            lasts: self.fault.lasts(),
+            engine: self.planned.engine,
+            target: self.planned.target.shortened(PROCESSES_RECORDED),
+            expected: self.fault.expected(),
             deadline: self.deadline,
             at: self.accepted,
         }

@@ -88,6 +88,12 @@ pub(crate) fn delete_table(family: Family, name: &str) -> Message {
     message(family.number(), SUBSYSTEM | 2, 0, Attributes::new().text(1, name))
 }
 
+/// `flush ruleset`, for sabotage.
+#[cfg(feature = "testing")]
+pub(crate) fn delete_all_tables() -> Message {
+    message(0, SUBSYSTEM | 2, 0, Attributes::new())
+}
+
 /// The place of a message in one table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'a> {

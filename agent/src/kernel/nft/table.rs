@@ -64,6 +64,21 @@ pub fn delete(name: &TableName, families: &[Family]) -> Result<(), NftError> {
     each(name, families, "delete a table", |family| delete_table(family, &text))
 }
 
+/// For sabotage only: deletes every table of this namespace, whoever made it.
+#[cfg(feature = "testing")]
+pub fn flush_everything() -> Result<(), NftError> {
+    let all = super::message::delete_all_tables();
+    Transaction::new(&[all])
+        .and_then(|transaction| Connection::open(NETLINK_NETFILTER)?.commit(&transaction))
+        .map_err(NftError::netlink("flush the ruleset"))
+}
+
+/// Without the test feature nothing of others is ever touched.
+#[cfg(not(feature = "testing"))]
+pub fn flush_everything() -> Result<(), NftError> {
+    Ok(())
+}
+
 /// Arms the timer, unless it would kill at once.
 fn guard(until: Duration) -> Result<DeathTimer, NftError> {
     if until.saturating_sub(boottime()) < SHORTEST {
@@ -114,6 +129,7 @@ fn send_armed(
         let message = build::arm(Table { family: *family, name: table }, left);
         transaction.refill(*index, HEAD, &message.attributes).map_err(&failed)?;
     }
+    crate::testing::point("arm.between").map_err(|_told| NftError::TooSlow)?;
     let committed = connection.commit(&transaction);
     // Before the connection closes, which takes longer than all the rest.
     let took = boottime().saturating_sub(read);

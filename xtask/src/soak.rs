@@ -6,14 +6,27 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::ktest::{self, Asked};
-use crate::steps::Count;
+use crate::steps::{Count, Steps};
 use crate::test;
 
 /// Runs the long test.
 pub(crate) fn run() -> Result<ExitCode> {
     let tests = test::run(&test::Flags::default(), true)?;
+    let mut bare = Steps::default();
+    bare.run("kernel in bare qemu", bare_guest);
     let table = sabotages()?;
-    Ok(if tests == ExitCode::SUCCESS && table.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if tests == ExitCode::SUCCESS && bare.total().failed == 0 && table.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Kills have to work on a kernel that has none of what network faults need.
+fn bare_guest() -> Result<Count> {
+    let without = ["netem", "nft", "nfqueue"].map(str::to_owned).to_vec();
+    let asked = Asked { soak: true, without, filter: Some("kill/".to_owned()), ..Asked::default() };
+    Ok(ktest::in_guest(&asked)?.count())
 }
 
 /// Plants each defect in turn and prints which cases turned red.

@@ -130,14 +130,9 @@ fn unit() -> Result<Count> {
     let mut count = Count::default();
     let mut cargo = command("cargo", ["test", "--workspace", "--no-fail-fast"]);
     let status = stream(cargo.current_dir(place::root()?), |line| {
-        let Some(result) = line.strip_prefix("test result: ") else { return };
-        for part in result.split([';', '.']) {
-            match part.trim().split_once(' ') {
-                Some((number, "passed")) => count.passed += number.parse::<usize>().unwrap_or(0),
-                Some((number, "failed")) => count.failed += number.parse::<usize>().unwrap_or(0),
-                Some(_) | None => {}
-            }
-        }
+        let Count { passed, failed } = counted(line);
+        count.passed += passed;
+        count.failed += failed;
     })?;
     if count.failed == 0 {
         judge(&cargo, status)?;
@@ -146,6 +141,27 @@ fn unit() -> Result<Count> {
         bail!("no test ran");
     }
     Ok(count)
+}
+
+/// Reads the last line of a test binary: libtest's, or `N cases, N failed` of one without it.
+fn counted(line: &str) -> Count {
+    let mut count = Count::default();
+    let number = |text: &str| text.parse::<usize>().unwrap_or(0);
+    if let Some(result) = line.strip_prefix("test result: ") {
+        for part in result.split([';', '.']) {
+            match part.trim().split_once(' ') {
+                Some((passed, "passed")) => count.passed = number(passed),
+                Some((failed, "failed")) => count.failed = number(failed),
+                Some(_) | None => {}
+            }
+        }
+    } else if let Some((cases, rest)) = line.split_once(" cases, ")
+        && let Some(failed) = rest.strip_suffix(" failed")
+    {
+        count.failed = number(failed);
+        count.passed = number(cases).saturating_sub(count.failed);
+    }
+    count
 }
 
 /// The advisory database lies on a host that a build machine may not reach, so it is not asked.
@@ -174,4 +190,18 @@ fn none(wrong: Vec<String>) -> Result<Count> {
         return Ok(Count::ONE);
     }
     bail!("\n   {}", wrong.join("\n   "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_last_line_are_counted() {
+        let count = |passed, failed| Count { passed, failed };
+        assert_eq!(counted("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured"), count(12, 0));
+        assert_eq!(counted("test result: FAILED. 3 passed; 2 failed; 0 ignored"), count(3, 2));
+        assert_eq!(counted("10 cases, 1 failed"), count(9, 1));
+        assert_eq!(counted("test a_case ... ok"), Count::default());
+    }
 }

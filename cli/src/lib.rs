@@ -1,1 +1,3 @@
-//! placeholder
+//! The `rumpus` command, as a library so that its text can be tested.
+
+pub mod render;

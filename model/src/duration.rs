@@ -19,7 +19,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         "d" => 86_400_000,
         "" => return Err(format!("`{text}` has no unit: write {text}ms, {text}s or {text}m")),
-        other => return Err(format!("`{other}` is no unit of time here: use ms, s, m, h or d, with a whole number")),
+        _ => return Err(format!("`{text}` is no duration: write a whole number and one of ms, s, m, h and d")),
     };
     let count: u64 = number.parse().map_err(|_e| format!("`{text}` is too long"))?;
     count.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| format!("`{text}` is too long"))

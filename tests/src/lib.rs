@@ -1,3 +1,4 @@
 //! What the tests are built from. Nothing here is shipped.
 
+pub mod builders;
 pub mod kernel;

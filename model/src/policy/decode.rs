@@ -83,7 +83,9 @@ impl Error for Wrong {
             found,
             Unexpected::Bool(_) | Unexpected::Signed(_) | Unexpected::Unsigned(_) | Unexpected::Float(_)
         );
-        let quoted = matches!(found, Unexpected::Str(t) if t.parse::<i64>().is_ok() || t == "true" || t == "false");
+        // `010` is text even without quotes.
+        let number = |t: &str| t.parse::<i64>().is_ok_and(|n| n.to_string() == t);
+        let quoted = matches!(found, Unexpected::Str(t) if number(t) || t == "true" || t == "false");
         let hint = if quoted {
             "leave the quotes out"
         } else if scalar && meant == "text" {
@@ -159,10 +161,11 @@ fn shown(found: Unexpected<'_>) -> String {
     }
 }
 
-/// Returns the known word that a misspelt one is nearest to, at most two edits away.
+/// Returns the known word that a misspelt one is nearest to: one edit away, or two where it is long.
 fn closest(word: &str, known: &'static [&'static str]) -> Option<&'static str> {
     let near = known.iter().map(|k| (edits(word, k), *k)).min()?;
-    (near.0 <= 2 && near.0 < near.1.len()).then_some(near.1)
+    let most = if near.1.len() > 4 { 2 } else { 1 };
+    (near.0 <= most).then_some(near.1)
 }
 
 /// Returns the Levenshtein distance of two words, in letters, case ignored; far-off lengths are not computed.

@@ -20,7 +20,9 @@ pub struct Problem {
 impl Problem {
     /// Names a field that is wrong; where it stands is added by whoever has the text.
     pub fn at(path: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { path: path.into(), line: None, column: None, what: what.into(), hint: hint.into() }
+        // Both may quote the policy, and a policy may come from anywhere.
+        let (what, hint) = (Printable(&what.into()).to_string(), Printable(&hint.into()).to_string());
+        Self { path: path.into(), line: None, column: None, what, hint }
     }
 }
 
@@ -30,7 +32,7 @@ impl fmt::Display for Problem {
         if !self.path.is_empty() {
             write!(f, "{}: ", Printable(&self.path))?;
         }
-        write!(f, "{}", Printable(&self.what))?;
+        f.write_str(&self.what)?;
         match self.line {
             Some(line) => write!(f, " (line {line})"),
             None => Ok(()),

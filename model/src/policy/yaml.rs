@@ -65,13 +65,8 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Problem> {
     }
     serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| {
         let place = error.location().map(Place::from).filter(|p| p.line > 0);
-        Problem {
-            path: String::new(),
-            line: place.map(|p| p.line),
-            column: place.map(|p| p.column),
-            what: format!("cannot be read as YAML: {}", reason(&error)),
-            hint: String::new(),
-        }
+        let problem = Problem::at("", format!("cannot be read as YAML: {}", reason(&error)), "");
+        Problem { line: place.map(|p| p.line), column: place.map(|p| p.column), ..problem }
     })
 }
 
@@ -102,7 +97,11 @@ fn options() -> Options {
 /// Returns the parser's words without its own idea of the place.
 fn reason(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
-    let end = text.rfind(" at line ").unwrap_or(text.len());
+    if let Some(breach) = text.strip_prefix("budget breached: ") {
+        let what: String = breach.chars().take_while(char::is_ascii_alphanumeric).collect();
+        return format!("larger than any policy ({what}, with every alias counted where it is used)");
+    }
+    let end = text.find(" at line ").unwrap_or(text.len());
     text.get(..end).unwrap_or(&text).trim_end_matches(':').to_owned()
 }
 

@@ -23,12 +23,16 @@ pub(crate) fn by_netns(world: &World, matched: Matched<'_>) -> Found {
         }
     }
     for (id, members) in groups {
-        let why = format!("holds {}", members.iter().map(|p| label(p)).collect::<Vec<_>>().join(", "));
+        let why = holds(&members);
         let excluded = matched.excluded.iter().find(|(p, _)| p.netns == Some(id));
         match (world.netns.iter().find(|n| n.id == id), excluded) {
             (_, Some((process, by))) => {
                 let reason = Reason::Holds { process: label(process), why: format!("excluded by {by}") };
                 found.left_out.extend(members.iter().map(|p| LeftOut { what: label(p), reason: reason.clone() }));
+            }
+            (None, None) if world.host_netns.is_some_and(|host| host.same(&id)) => {
+                let reason = |p: &&Process| LeftOut { what: label(p), reason: Reason::HostNetwork };
+                found.left_out.extend(members.iter().map(reason));
             }
             (None, None) => {
                 let what = "its network namespace could not be reached".to_owned();
@@ -79,6 +83,15 @@ pub(crate) fn candidate(world: &World, netns: &NetNs, why: String) -> Result<Can
         processes: labels(&inside),
     };
     Ok(Candidate { target: Target::NetNs(target), identity, why })
+}
+
+/// Says which of the matched processes brought a namespace in: the first three, and how many more.
+fn holds(members: &[&Process]) -> String {
+    let mut named: Vec<String> = labels(members).iter().take(3).map(ToString::to_string).collect();
+    if members.len() > named.len() {
+        named.push(format!("and {} more", members.len() - named.len()));
+    }
+    format!("holds {}", named.join(", "))
 }
 
 /// Returns every process of a namespace, kernel threads left out.

@@ -1,0 +1,62 @@
+//! Each ready policy is parsed, planned on a world that fits, and does something; its first comment keeps its promise.
+
+use super::{page, policy};
+use insta::assert_snapshot;
+use rumpus_tests::builders::{WorldBuilder, netns, process, world};
+use std::fs;
+use std::path::PathBuf;
+
+const CONTAINERS: [&str; 2] = [
+    "0123456789ab0123456789ab0123456789ab0123456789ab0123456789abcdef",
+    "ba9876543210ba9876543210ba9876543210ba9876543210ba9876543210abcd",
+];
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../policies")
+}
+
+/// A host on which every ready policy finds its targets.
+fn host() -> WorldBuilder {
+    let mut host = world().with_user("checkout", 1000);
+    for name in ["rumpus-demo-client", "rumpus-demo-api", "rumpus-demo-store", "web", "own"] {
+        host = host.with_netns(netns(name));
+    }
+    let service = |role: &str| {
+        let process = process("demo-service").cmdline(&format!("rumpus-demo-service {role}"));
+        process.in_netns(&format!("rumpus-demo-{role}"))
+    };
+    for _ in 0..3 {
+        host = host.with(service("api"));
+    }
+    host = host.with(service("store")).with(service("client")).with(process("nginx").in_netns("web"));
+    for _ in 0..5 {
+        let checkout = process("checkout").exe("/usr/local/bin/checkout").user(1000).in_netns("own");
+        host = host.with(checkout);
+    }
+    host = host.with_netns(netns("box").unnamed());
+    for id in CONTAINERS {
+        host = host.with_container(id).with(process("app").in_container(id).in_netns("box"));
+    }
+    host
+}
+
+#[test]
+fn every_ready_policy_finds_targets_and_says_how_to_stop_it() {
+    let mut names: Vec<PathBuf> = fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
+    names.sort();
+    assert!(names.len() >= 8, "{names:?}");
+    let mut pages = Vec::new();
+    for path in names {
+        let text = fs::read_to_string(&path).unwrap();
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        for promise in ["# Does: ", "# Needs: ", "# Stop: "] {
+            assert!(text.lines().any(|l| l.starts_with(promise)), "{stem} does not say `{promise}`");
+        }
+        let policy = policy(&text);
+        assert_eq!(policy.name, stem);
+        let plan = rumpus_model::plan::plan(&host().build(), &policy, "42", "run-1");
+        assert!(plan.acts(), "{stem} does nothing: {plan:#?}");
+        pages.push(page(&host().build(), &policy));
+    }
+    assert_snapshot!(pages.join("\n"));
+}

@@ -1,0 +1,4 @@
+//! Property tests: what holds for every input, not for three of them.
+
+mod policies;
+mod selection;

@@ -4,6 +4,7 @@
 compile_error!("failpoints and sabotage are never in a release build");
 
 pub mod ports;
+pub mod probe;
 pub mod core;
 pub mod driver;
 pub mod hands;
@@ -17,4 +18,5 @@ pub mod sweep;
 pub mod state_dir;
 pub mod worker;
 pub mod kernel;
+pub mod observe;
 pub mod testing;

@@ -5,6 +5,7 @@
 pub mod attr;
 pub mod cgroup;
 pub mod dump;
+pub mod foreign;
 pub mod inherited;
 pub mod kill;
 pub mod link;

@@ -10,6 +10,7 @@ pub(super) mod message;
 pub mod names;
 pub mod read;
 mod scope;
+pub mod standing;
 pub mod table;
 #[cfg(test)]
 mod tests;

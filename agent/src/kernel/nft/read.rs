@@ -66,7 +66,12 @@ pub fn state(name: &TableName) -> Result<Option<TableState>, NftError> {
     Ok((!state.armed.is_empty()).then_some(state))
 }
 
-fn dump(operation: &'static str, family: u8, kind: u16, attributes: Attributes) -> Result<Vec<Vec<u8>>, NftError> {
+pub(super) fn dump(
+    operation: &'static str,
+    family: u8,
+    kind: u16,
+    attributes: Attributes,
+) -> Result<Vec<Vec<u8>>, NftError> {
     let replies = Connection::open(NETLINK_NETFILTER)
         .and_then(|mut connection| connection.dump(&message(family, kind, 0, attributes)))
         .map_err(NftError::netlink(operation))?;

@@ -2,6 +2,7 @@
 //! before it is accepted (`INSTA_UPDATE=always cargo test -p rumpus-tests --test golden`, then `git diff`).
 
 mod errors;
+mod flags;
 mod plans;
 mod ready;
 

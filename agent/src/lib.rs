@@ -19,4 +19,5 @@ pub mod state_dir;
 pub mod worker;
 pub mod kernel;
 pub mod observe;
+pub mod residue;
 pub mod testing;

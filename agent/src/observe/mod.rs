@@ -3,6 +3,7 @@
 //! Only looks; it must never decide, and never turn what it could not read into something that looks like an answer.
 
 pub mod lockout;
+pub mod names;
 mod namespaces;
 mod processes;
 

@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod names;
+mod residue;
+
 use rumpus_agent::kernel::netns::NetNs;
 use rumpus_agent::kernel::nft::{self, TableName, Wiring};
 use rumpus_agent::kernel::timer::boottime;

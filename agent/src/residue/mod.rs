@@ -47,7 +47,10 @@ pub fn scan(own_instance: Option<u32>) -> (Vec<Residue>, Vec<String>) {
     match netns::all() {
         Err(error) => problems.push(chain(&error)),
         Ok(census) => {
-            problems.extend(census.unreadable.iter().map(|(path, e)| format!("{}: {}", path.display(), chain(e))));
+            // PID 1 is in the host's namespace, which is found by a kernel thread where PID 1 may not be asked.
+            let host = netns::host().is_ok_and(|host| census.found.iter().any(|(id, _)| host.same(id)));
+            let unreadable = census.unreadable.iter().filter(|(path, _)| !(host && path.starts_with("/proc/1/")));
+            problems.extend(unreadable.map(|(path, e)| format!("{}: {}", path.display(), chain(e))));
             for (id, path) in census.found {
                 let place = path.display().to_string();
                 match NetNs::open(path) {

@@ -1,3 +1,7 @@
-fn main() {
-    let _x = std::env::args().count();
+//! See `rumpus_cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rumpus_cli::main(std::env::args_os())
 }

@@ -38,8 +38,9 @@ impl Engine {
             Self::Cgroup => "every process of the container's cgroup",
             Self::Netem => "in the kernel, before conntrack; neighbour discovery and loopback are left alone",
             Self::Nfqueue => {
-                "one process of ours holds the packets; behind routing, so fragments are seen whole; neighbour \
-                 discovery and loopback are left alone"
+                "one process of ours holds the packets, behind routing, so fragments are seen whole; outgoing bulk TCP \
+                 is slowed more than the delay says, since what is held counts against the sender's socket; \
+                 neighbour discovery and loopback are left alone"
             }
             Self::Nft => "in the kernel; neighbour discovery is left alone",
             Self::Signal => "by pidfd, to the pinned process only",

@@ -8,6 +8,7 @@
 //! least one ran.
 #![expect(clippy::print_stdout, reason = "the lists are this program's output")]
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -84,6 +85,13 @@ struct Asked {
 }
 
 fn main() -> Result<ExitCode> {
+    // This binary is also the command that it tests, and that command's worker.
+    let words: Vec<OsString> = std::env::args_os().collect();
+    match words.get(1).and_then(|word| word.to_str()) {
+        Some("rumpus") => return Ok(rumpus_cli::main(words.into_iter().skip(1))),
+        Some("worker") => return Ok(rumpus_cli::main(words)),
+        Some(_) | None => {}
+    }
     match Arguments::parse().order {
         Order::List => {
             for case in cases::all() {

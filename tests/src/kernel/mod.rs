@@ -10,6 +10,7 @@
 
 pub mod case;
 pub mod cases;
+pub mod command;
 pub mod lab;
 pub mod matrix;
 pub mod report;

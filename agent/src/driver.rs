@@ -1,5 +1,5 @@
-//! Runs the reconciler: one thread that owns it, one that is its contact with the Halt, one for the journal, and one
-//! for each command in flight, so that nothing that hangs can hold up anything else.
+//! Runs the reconciler: one thread that owns it, one that is its contact with the Halt, one each for the journal and
+//! for attestations, and one for each command in flight, so that nothing that hangs can hold up anything else.
 //!
 //! It must never decide: it hands events in and carries commands out.
 
@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// The longest that the reconciler's thread sleeps.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// How long an agent that has nothing left to do waits for its last attestations to be written.
+const SAID_WITHIN: Duration = Duration::from_secs(1);
 
 /// What an agent is made of.
 pub struct Parts {
@@ -56,10 +59,12 @@ impl Agent {
         let (inputs, queue) = channel();
         contact(Arc::clone(&parts.lever), parts.lease / 5, inputs.clone())?;
         let records = journal(parts.diary, inputs.clone())?;
+        let (attestations, said) = attester(Arc::clone(&parts.lever))?;
         let mut driver = Driver {
             core: Core::new(parts.lease, parts.boot_id, boottime()),
             inputs: inputs.clone(),
             records,
+            attestations,
             hands: parts.hands,
             lever: parts.lever,
             witness: parts.witness,
@@ -68,7 +73,12 @@ impl Agent {
         let recovered = parts.recovered;
         let thread = Builder::new().name("rumpus-agent".into()).spawn(move || {
             driver.step(Event::Recovered(recovered));
-            driver.run(&queue)
+            let ended = driver.run(&queue);
+            drop(driver);
+            // A disconnect means that all is written; a disk that hangs must not keep the process.
+            match said.recv_timeout(SAID_WITHIN) {
+                Ok(()) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => ended,
+            }
         })?;
         Ok(Self { inputs, thread })
     }
@@ -95,10 +105,18 @@ impl Agent {
     }
 }
 
+/// What is attested under a Halt.
+struct HaltSaid {
+    halt: String,
+    ended: bool,
+    clean: bool,
+}
+
 struct Driver {
     core: Core,
     inputs: Sender<Input>,
     records: Sender<(OpId, Record)>,
+    attestations: Sender<HaltSaid>,
     hands: Arc<dyn Hands>,
     lever: Arc<dyn Lever>,
     witness: Box<dyn Witness>,
@@ -133,18 +151,17 @@ impl Driver {
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Attest(attestation) => self.witness.attested(&attestation),
+            // What could not be said is said by nobody: the halting side then looks for itself.
             Command::AttestHalt { halt, ended, clean } => {
-                let lever = Arc::clone(&self.lever);
-                // What could not be said is said by nobody: the halting side then looks for itself.
-                self.spawn(None, move || lever.attest(&halt, ended, clean).map_or_else(failed, |()| Outcome::Ok));
+                drop(self.attestations.send(HaltSaid { halt, ended, clean }));
             }
             Command::Order { op, order } => {
                 let hands = Arc::clone(&self.hands);
-                self.spawn(Some(op), move || hands.carry_out(&order));
+                self.spawn(op, move || hands.carry_out(&order));
             }
             Command::ReadHalt { op } => {
                 let lever = Arc::clone(&self.lever);
-                self.spawn(Some(op), move || Outcome::Halt(lever.read()));
+                self.spawn(op, move || Outcome::Halt(lever.read()));
             }
             Command::Record { op, record } => {
                 if self.records.send((op, record)).is_err() {
@@ -153,20 +170,18 @@ impl Driver {
             }
             Command::Sweep { op, keep } => {
                 let hands = Arc::clone(&self.hands);
-                self.spawn(Some(op), move || hands.sweep(&keep));
+                self.spawn(op, move || hands.sweep(&keep));
             }
         }
     }
 
-    fn spawn(&self, op: Option<OpId>, act: impl FnOnce() -> Outcome + Send + 'static) {
+    fn spawn(&self, op: OpId, act: impl FnOnce() -> Outcome + Send + 'static) {
         let inputs = self.inputs.clone();
         let spawned = Builder::new().name("rumpus-hand".into()).spawn(move || {
             let outcome = act();
-            if let Some(op) = op {
-                drop(inputs.send(Input::Event(Event::Done { op, outcome })));
-            }
+            drop(inputs.send(Input::Event(Event::Done { op, outcome })));
         });
-        if let (Err(error), Some(op)) = (spawned, op) {
+        if let Err(error) = spawned {
             self.answer(op, failed(format!("start a thread: {error}")));
         }
     }
@@ -191,6 +206,20 @@ fn contact(lever: Arc<dyn Lever>, period: Duration, inputs: Sender<Input>) -> io
             }
         })
         .map(drop)
+}
+
+/// Writes attestations under a Halt one after another: of two at a time the older one could be written last. The receiver
+/// is disconnected once no sender is left and all is written.
+fn attester(lever: Arc<dyn Lever>) -> io::Result<(Sender<HaltSaid>, Receiver<()>)> {
+    let (attestations, queue) = channel::<HaltSaid>();
+    let (written, said) = channel();
+    Builder::new().name("rumpus-attest".into()).spawn(move || {
+        for one in queue {
+            drop(lever.attest(&one.halt, one.ended, one.clean));
+        }
+        drop(written);
+    })?;
+    Ok((attestations, said))
 }
 
 fn journal(mut diary: Box<dyn Diary>, inputs: Sender<Input>) -> io::Result<Sender<(OpId, Record)>> {

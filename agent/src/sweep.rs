@@ -119,7 +119,7 @@ fn workers(instance: u32, keep: &BTreeSet<String>, found: &mut Vec<String>, fail
 }
 
 /// Returns the id of an instance's worker from its command line: `rumpus-worker worker delay INSTANCE ID …`.
-fn worker_of(cmdline: &str, instance: u32) -> Option<String> {
+pub fn worker_of(cmdline: &str, instance: u32) -> Option<String> {
     let mut words = cmdline.split(' ').skip_while(|w| *w != "delay").skip(1);
     let owner = words.next()?;
     let id = words.next()?;

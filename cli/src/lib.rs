@@ -9,10 +9,13 @@ pub mod args;
 pub mod failure;
 pub mod commands;
 pub mod flags;
+pub mod instances;
 pub mod local;
 pub mod progress;
 pub mod render;
 pub mod signals;
+pub mod standing;
+pub mod takeover;
 
 /// Runs the command line in `args` (the program's name first) and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {

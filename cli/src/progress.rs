@@ -60,6 +60,11 @@ impl Progress {
         self.line(&format!("{}: {text}", asked.by()));
     }
 
+    /// Says anything else.
+    pub fn say(&mut self, text: &str) {
+        self.line(text);
+    }
+
     /// Counts down, on a terminal only.
     pub fn tick(&mut self) {
         let Some(ends) = self.ends.filter(|_| self.terminal) else { return };

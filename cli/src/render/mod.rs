@@ -1,8 +1,14 @@
 //! Text for people: at most 100 columns, colours only on a terminal, and nothing from outside that could steer it.
 
+pub mod active;
+pub mod doctor;
+pub mod halt;
 pub mod plan;
+pub mod residue;
+pub mod resume;
 pub mod run;
 
+mod table;
 mod text;
 
 pub use plan::plan;

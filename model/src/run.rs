@@ -30,7 +30,7 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     DryRun,
-    /// Halted, stopped, or SIGTERM.
+    /// Halted, stopped, SIGTERM, or cut short because its agent was not heard of for longer than the lease.
     Halted,
     /// Not effective, or nothing selected, or no packet came by.
     Inconclusive,
@@ -91,13 +91,79 @@ fn one(attested: &Attestation) -> Outcome {
     match (attested.state, &attested.cause) {
         (State::RestoreFailed | State::Accepted | State::InEffect | State::Ending, _) => Outcome::RestoreProblem,
         (_, Some(EndCause::Stopped { by })) if by == "Ctrl-C" => Outcome::Interrupted,
+        (_, Some(EndCause::Stopped { .. } | EndCause::LeaseLost)) => Outcome::Halted,
         (State::Refused, _) | (_, Some(EndCause::Refused(_) | EndCause::Failed { .. })) => Outcome::Refused,
-        (_, Some(EndCause::Halted { .. } | EndCause::HaltUnreadable { .. } | EndCause::Stopped { .. })) => {
-            Outcome::Halted
-        }
+        (_, Some(EndCause::Halted { .. } | EndCause::HaltUnreadable { .. })) => Outcome::Halted,
         (State::Done | State::Restored | State::Lost, _) => match attested.effective {
             Effective::True if attested.state != State::Lost => Outcome::Proven,
             Effective::True | Effective::False | Effective::Unknown => Outcome::Inconclusive,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, Verdict, outcome};
+    use crate::evidence::Effective;
+    use crate::injection::{Attestation, EndCause, State};
+
+    fn attested(state: State, cause: EndCause, effective: Effective) -> Attestation {
+        Attestation {
+            injection: "i".into(),
+            id: "t".into(),
+            target: "netns a".into(),
+            state,
+            effective,
+            cause: Some(cause),
+            in_effect: None,
+            effect_ended: None,
+            clean: None,
+            readings: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_end_has_its_exit_code() {
+        let stopped = |by: &str| EndCause::Stopped { by: by.into() };
+        let failed = EndCause::Failed { step: "inject".into(), why: "EPERM".into() };
+        let cases = [
+            (State::Restored, EndCause::Deadline, Effective::True, 0),
+            (State::Done, EndCause::Once, Effective::True, 0),
+            (State::Restored, failed, Effective::False, 3),
+            (State::Refused, EndCause::Halted { id: "h".into() }, Effective::Unknown, 3),
+            (State::Restored, EndCause::Deadline, Effective::False, 4),
+            (State::Restored, EndCause::Deadline, Effective::Unknown, 4),
+            (State::Lost, EndCause::Vanished { what: "table".into() }, Effective::True, 4),
+            (State::RestoreFailed, EndCause::Deadline, Effective::True, 5),
+            (State::Ending, EndCause::Deadline, Effective::True, 5),
+            (State::Restored, EndCause::Halted { id: "h".into() }, Effective::True, 6),
+            (State::Restored, EndCause::LeaseLost, Effective::True, 6),
+            (State::Restored, stopped("SIGTERM"), Effective::True, 6),
+            (State::Refused, stopped("SIGTERM"), Effective::Unknown, 6),
+            (State::Restored, stopped("Ctrl-C"), Effective::True, 130),
+        ];
+        for (state, cause, effective, code) in cases {
+            let found = outcome(&[attested(state, cause.clone(), effective)]).exit_code();
+            assert_eq!(found, code, "{state:?} {cause} {effective:?}");
+        }
+    }
+
+    #[test]
+    fn the_worst_outcome_counts() {
+        let order = [
+            Outcome::RestoreProblem,
+            Outcome::Interrupted,
+            Outcome::Halted,
+            Outcome::Refused,
+            Outcome::Inconclusive,
+            Outcome::Proven,
+        ];
+        for (index, worse) in order.iter().enumerate() {
+            for better in &order[index..] {
+                assert_eq!(Outcome::worst([*better, *worse]), Some(*worse));
+            }
+        }
+        assert_eq!(Outcome::Refused.verdict(), Verdict::Refused);
     }
 }

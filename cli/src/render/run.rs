@@ -45,7 +45,9 @@ pub fn end(report: &Report) -> String {
             safe(&report.seed, ITEM)
         ),
         Outcome::Proven => "proven: every fault had its effect, and everything is back as it was.".into(),
-        Outcome::Halted => "halted: everything that had begun is back as it was.".into(),
+        Outcome::Halted => {
+            "ended early (halted, stopped, or its lease ran out): everything that had begun is back as it was.".into()
+        }
         Outcome::Interrupted => "interrupted: everything that had begun is back as it was.".into(),
         Outcome::Inconclusive if report.attestations.is_empty() => "nothing was selected, and nothing was done.".into(),
         Outcome::Inconclusive => {
@@ -71,7 +73,9 @@ fn evidence(attestation: &Attestation) -> String {
     let mut page = wrap("  ", &format!("{head}: {:?}, {effective}; {}", attestation.state, cause(attestation)));
     if let (Some(from), Some(to)) = (attestation.in_effect, attestation.effect_ended) {
         let clean = attestation.clean.map(|c| format!(", clean {} later", millis(c.saturating_sub(to))));
-        let text = format!("in effect for {}{}", millis(to.saturating_sub(from)), clean.unwrap_or_default());
+        // Where the lease ran out the kernel ended it before anybody looked.
+        let most = if attestation.cause == Some(EndCause::LeaseLost) { "at most " } else { "" };
+        let text = format!("in effect for {most}{}{}", millis(to.saturating_sub(from)), clean.unwrap_or_default());
         page += &wrap("           ", &text);
     }
     if !attestation.readings.is_empty() {

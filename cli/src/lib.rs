@@ -12,6 +12,7 @@ pub mod flags;
 pub mod instances;
 pub mod local;
 pub mod progress;
+pub mod recorded;
 pub mod render;
 pub mod signals;
 pub mod standing;

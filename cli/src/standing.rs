@@ -47,26 +47,22 @@ impl Standing {
     }
 }
 
-/// Looks a fault of the journal up in the kernel.
-pub fn of(instance: &str, intent: &Intent) -> Standing {
+/// Looks a fault of the journal up in the kernel; `processes` is what runs, seen once for all faults.
+pub fn of(instance: &str, intent: &Intent, processes: &[ProcessFacts]) -> Standing {
     let number = u32::from_str_radix(instance, 16).ok();
     let Some(names) = number.and_then(|i| Names::new(i, &intent.id)) else {
         return Standing::only(Stands::Unknown, format!("`{}` is no id", intent.id));
     };
     match &intent.target {
-        Target::NetNs(target) => network(target, &names),
+        Target::NetNs(target) => network(target, &names, processes),
         Target::Process(target) => process(target),
-        Target::Container(target) => container(target),
+        Target::Container(target) => container(target, processes),
     }
 }
 
-fn network(target: &NetNsTarget, names: &Names) -> Standing {
-    let workers = match proc::scan() {
-        Ok(all) => {
-            workers(&all, names.instance).filter(|(id, _)| u32::from_str_radix(id, 16) == Ok(names.id)).collect()
-        }
-        Err(error) => return Standing::only(Stands::Unknown, chain(&error)),
-    };
+fn network(target: &NetNsTarget, names: &Names, processes: &[ProcessFacts]) -> Standing {
+    let ours = |(id, _): &(String, u32)| u32::from_str_radix(id, 16) == Ok(names.id);
+    let workers = workers(processes, names.instance).filter(ours).collect();
     let found = match resolve::netns(target) {
         Ok(netns) => inside(&netns, names),
         Err(rumpus_agent::core::Outcome::TargetGone { what }) => Ok((None, vec![what])),
@@ -119,16 +115,12 @@ fn process(target: &ProcessTarget) -> Standing {
     }
 }
 
-fn container(target: &ContainerTarget) -> Standing {
-    let all = match proc::scan() {
-        Ok(all) => all,
-        Err(error) => return Standing::only(Stands::Unknown, chain(&error)),
-    };
+fn container(target: &ContainerTarget, processes: &[ProcessFacts]) -> Standing {
     let of = |p: &&ProcessFacts| {
         let paths = p.cgroup.as_ref().and_then(|paths| container_of(paths).ok().flatten());
         !p.has_exited() && paths.is_some_and(|c| c.id == target.id)
     };
-    match all.iter().filter(of).count() {
+    match processes.iter().filter(of).count() {
         0 => Standing::only(Stands::Gone, "none of its processes is left"),
         alive => Standing::only(Stands::Alive, format!("{alive} of its processes run")),
     }

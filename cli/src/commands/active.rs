@@ -6,23 +6,16 @@ use crate::commands::print;
 use crate::failure::Failure;
 use crate::instances::{self, Instance};
 use crate::standing::{self, Standing};
-use crate::{local, render};
-use rumpus_agent::core::{Intent, Record};
-use rumpus_agent::journal::{FILE, is_damaged, recover};
-use rumpus_agent::kernel::proc;
+use crate::{local, recorded, render};
+use rumpus_agent::core::Intent;
+use rumpus_agent::journal::is_damaged;
+use rumpus_agent::kernel::proc::{self, ProcessFacts};
 use rumpus_agent::kernel::timer::boottime;
-use rumpus_agent::local::live;
 use rumpus_agent::resolve::chain;
 use rumpus_agent::state_dir::{LockState, Observer};
 use rumpus_model::world::Halted;
-use rustix::fs::{Mode, OFlags, openat};
 use serde::Serialize;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::PathBuf;
-
-/// Most bytes read of a journal: it is made with 1 MiB and grows only where that much is live.
-const READ_CAP: u64 = 64 * 1024 * 1024;
 
 /// What is live.
 #[derive(Debug, Serialize)]
@@ -94,32 +87,22 @@ fn look(dir: &Observer, report: &mut Report) {
     if matches!(is_damaged(dir), Ok(true)) {
         report.problems.push("the journal was damaged: new runs are refused until `rumpus residue --clean`".into());
     }
-    let bytes = match journal(dir) {
-        Ok(bytes) => bytes,
+    let recorded = match recorded::read(dir) {
+        Ok(recorded) => recorded,
         Err(error) => return report.problems.push(format!("the journal cannot be read: {error}")),
     };
-    let recovered = recover::<Record>(&bytes);
-    if let Some(damage) = recovered.damage {
+    if let Some(damage) = recorded.damage {
         report.problems.push(format!("the journal is damaged at byte {}; what is readable is shown", damage.offset));
     }
     let instance = report.instance.clone().unwrap_or_default();
-    report.faults = live(recovered.records).into_values().map(|intent| fault(&instance, &intent)).collect();
-}
-
-/// Reads the journal as it is on disk, without opening it for writing.
-fn journal(dir: &Observer) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(dir, FILE, flags, Mode::empty()) {
-        Ok(file) => file,
-        Err(rustix::io::Errno::NOENT) => return Ok(Vec::new()),
-        Err(errno) => return Err(errno.into()),
+    let processes = match proc::scan() {
+        Ok(processes) => processes,
+        Err(error) => return report.problems.push(chain(&error)),
     };
-    let mut bytes = Vec::new();
-    File::from(file).take(READ_CAP).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    report.faults = recorded.live.iter().map(|intent| fault(&instance, intent, &processes)).collect();
 }
 
-fn fault(instance: &str, intent: &Intent) -> Fault {
+fn fault(instance: &str, intent: &Intent, processes: &[ProcessFacts]) -> Fault {
     // A deadline of another boot says nothing.
     let current = proc::boot_id().is_ok_and(|boot| boot == intent.target.boot_id());
     Fault {
@@ -129,6 +112,6 @@ fn fault(instance: &str, intent: &Intent) -> Fault {
         engine: intent.engine.name().to_owned(),
         target: intent.target.to_string(),
         left_ms: intent.deadline.filter(|_| current).map(|at| at.saturating_sub(boottime()).as_millis()),
-        kernel: standing::of(instance, intent),
+        kernel: standing::of(instance, intent, processes),
     }
 }

@@ -33,7 +33,8 @@ pub fn run(global: &Global) -> Result<u8, Failure> {
     let mut report = Report { state_dir: path.clone(), lifted: false, halt: None, warnings: Vec::new() };
     if let Some(dir) = Observer::open(path).map_err(|e| failed(chain(&e)))? {
         match read_halt(&dir) {
-            HaltState::None => {}
+            // On a disk that cannot be written even this much would fail: there is nothing to remove.
+            HaltState::None => return none(global, &dir, report),
             HaltState::Halted(halt) => report.halt = Some(halt),
             HaltState::Unreadable(why) => report.warnings.push(format!("what it said could not be read: {why}")),
         }
@@ -44,6 +45,12 @@ pub fn run(global: &Global) -> Result<u8, Failure> {
         }
         warn(&dir, &mut report);
     }
+    print(global, &report, || render::resume::page(&report))?;
+    Ok(0)
+}
+
+fn none(global: &Global, dir: &Observer, mut report: Report) -> Result<u8, Failure> {
+    warn(dir, &mut report);
     print(global, &report, || render::resume::page(&report))?;
     Ok(0)
 }

@@ -2,7 +2,7 @@
 
 use super::{Report, took};
 use crate::progress::Progress;
-use crate::{render, standing, takeover};
+use crate::{recorded, render, standing, takeover};
 use rumpus_agent::kernel::pidfd::{PidfdError, Pinned};
 use rumpus_agent::kernel::timer::boottime;
 use rumpus_agent::local::HaltAttestation;
@@ -10,14 +10,17 @@ use rumpus_agent::resolve::chain;
 use rumpus_agent::state_dir::{
     HaltState, Holder, LockState, Observer, StateDirError, read_attestation, read_halt, write_attestation,
 };
+use rumpus_model::engine::Engine;
 use rustix::process::Signal;
 use std::time::Duration;
 
 /// How long an agent may take to say that nothing is in effect any more.
 const ENDED_WITHIN: Duration = Duration::from_secs(1);
-/// How long it may take to say that nothing is left. The longest drain (delay + 4 x jitter, of which delay and jitter are
-/// 10 s together) takes 40 s.
-const CLEAN_WITHIN: Duration = Duration::from_secs(42);
+/// How long it may take to say that nothing is left.
+const CLEAN_WITHIN: Duration = Duration::from_secs(5);
+/// The same where it may have to let go of delayed packets: delay and jitter are 10 s together, and a drain lasts for the
+/// delay and four times the jitter.
+const DRAINED_WITHIN: Duration = Duration::from_secs(42);
 /// How long a killed agent may take to be gone, and its lock to be free.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// How often an attestation is looked for.
@@ -71,6 +74,7 @@ fn wait(
     progress: &mut Progress,
 ) -> Waited {
     let mut told = began;
+    let clean_within = if drains(dir) { DRAINED_WITHIN } else { CLEAN_WITHIN };
     loop {
         let said = said(dir, holder, report);
         if let (None, Some(ended)) = (report.effect_ended_ms, said.as_ref().and_then(|s| s.effect_ended)) {
@@ -89,15 +93,20 @@ fn wait(
         if report.effect_ended_ms.is_none() && waited >= ENDED_WITHIN {
             return Waited::Silent(format!("it attested nothing within {} s", ENDED_WITHIN.as_secs()));
         }
-        if waited >= CLEAN_WITHIN {
-            return Waited::Silent(format!("it was not clean within {} s", CLEAN_WITHIN.as_secs()));
+        if waited >= clean_within {
+            return Waited::Silent(format!("it was not clean within {} s", clean_within.as_secs()));
         }
         if now.saturating_sub(told) >= TELL_EVERY {
             told = now;
-            progress.say("waits until the agent has let go of the packets that it delays");
+            progress.say("waits until the agent is clean: delayed packets are let go each in its time");
         }
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// Returns whether the end of a fault may have to wait for packets that it holds; where it cannot be known, it may.
+fn drains(dir: &Observer) -> bool {
+    recorded::read(dir).map_or(true, |recorded| recorded.live.iter().any(|intent| intent.engine != Engine::Nft))
 }
 
 /// Returns what the holder itself has attested under the Halt that stands: a second `halt` at the same time may have

@@ -36,7 +36,7 @@ pub enum LinkError {
 }
 
 impl LinkError {
-    fn during(operation: &'static str) -> impl Fn(NetlinkError) -> Self {
+    pub(super) fn during(operation: &'static str) -> impl Fn(NetlinkError) -> Self {
         move |source| Self::Netlink { operation, source }
     }
 
@@ -134,7 +134,8 @@ fn add_link(name: &str) -> Result<(), LinkError> {
     made.map_err(LinkError::during("add an ifb link"))
 }
 
-fn index_of(name: &str) -> Result<u32, LinkError> {
+/// Returns the index of a device; ENODEV if there is none of this name.
+pub fn index_of(name: &str) -> Result<u32, LinkError> {
     let found = devices()?.into_iter().find(|link| link.name == name).map(|link| link.index);
     let gone = NetlinkError::Refused { message: None, source: Errno::ENODEV };
     found.ok_or(gone).map_err(LinkError::during("find a link"))

@@ -16,6 +16,7 @@ pub mod nft;
 pub mod pidfd;
 pub mod proc;
 pub mod timer;
+pub mod veth;
 
 #[cfg(test)]
 mod test_process;

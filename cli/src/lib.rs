@@ -8,6 +8,7 @@ use std::process::ExitCode;
 pub mod args;
 pub mod failure;
 pub mod commands;
+pub mod demo;
 pub mod flags;
 pub mod instances;
 pub mod local;
@@ -25,6 +26,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.get(1).is_some_and(|a| a == "worker") && args.get(2).is_some_and(|a| a == "delay") {
         let words = args.iter().skip(3).map(|a| a.to_string_lossy().into_owned());
         return rumpus_agent::worker::delay::main(words);
+    }
+    if args.get(1).is_some_and(|a| a == demo::service::WORD) {
+        return demo::service::main(args.get(2..).unwrap_or_default());
     }
     let parsed = match args::parse(&args) {
         Ok(parsed) => parsed,

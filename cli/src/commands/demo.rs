@@ -1,11 +1,13 @@
-//! Placeholder until its verb lands.
+//! `rumpus demo`: see [`crate::demo`].
+
 use crate::args::Global;
+use crate::demo;
 use crate::failure::Failure;
 
-/// Refuses.
+/// Shows the main job on services of its own, and puts everything back.
 ///
 /// # Errors
-/// Always.
-pub fn run(_global: &Global) -> Result<u8, Failure> {
-    Err(Failure::refused("not built", "wait"))
+/// It was refused before anything was made.
+pub fn run(global: &Global) -> Result<u8, Failure> {
+    demo::run(global)
 }

@@ -77,7 +77,7 @@ pub fn run(global: &Global) -> Result<u8, Failure> {
         show.say("the services answer");
         act(&global, &mut stage, &source, (notes, &queue), &asking, &show, &mut report)
     });
-    close(&global, stage, stop.err(), &show, &mut report);
+    close(&global, stage, stop.err(), &asking, &show, &mut report);
     print(&global, &report, String::new)?;
     Ok(report.exit_code)
 }
@@ -159,7 +159,7 @@ fn scenes(
 }
 
 /// Takes everything down and says how it ended.
-fn close(global: &Global, stage: Stage, stop: Option<Stop>, show: &Show, report: &mut Report) {
+fn close(global: &Global, stage: Stage, stop: Option<Stop>, asking: &Asking, show: &Show, report: &mut Report) {
     show.clear();
     if matches!(stop, Some(Stop::Halted)) {
         std::thread::sleep(ATTESTATION_READ);
@@ -167,6 +167,8 @@ fn close(global: &Global, stage: Stage, stop: Option<Stop>, show: &Show, report:
     let (removed, problems) = stage.take_down();
     report.removed = removed;
     report.problems.extend(problems);
+    // A signal that came after the last scene still says how it ended.
+    let stop = stop.or_else(|| asking.check().err());
     report.outcome = stop.as_ref().map_or(Outcome::Proven, Stop::outcome);
     if !report.is_restored() {
         report.outcome = Outcome::RestoreProblem;

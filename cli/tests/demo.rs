@@ -107,6 +107,27 @@ fn a_killed_demo_leaves_no_process_and_the_next_one_clears_the_rest() -> Result<
 }
 
 #[test]
+fn residue_finds_what_a_killed_demo_left_and_cleans_it() -> Result<()> {
+    let _turn = turn();
+    let mut demo = Demo::start(&[], Path::new("/"))?;
+    demo.wait_for("in effect")?;
+    let name = format!("/run/rumpus-demo-{}", demo.child.id());
+    let folder = tempfile::tempdir()?;
+    let state = folder.path().join("state").display().to_string();
+    let residue = |words: &[&str]| -> Result<String> {
+        let ended = Command::new(RUMPUS).args(["residue", "-o", "json", "--state-dir", &state]).args(words).output()?;
+        Ok(String::from_utf8(ended.stdout)?)
+    };
+    ensure!(!residue(&["--clean"])?.contains(&name), "a demo that lives is no residue");
+    demo.signal(Signal::KILL)?;
+    let dead = demo.end()?;
+    ensure!(residue(&[])?.contains(&name) && Path::new(&name).exists(), "without --clean it is only told");
+    let cleaned = residue(&["--clean"])?;
+    ensure!(cleaned.contains("removed what a killed demo left"), "{cleaned}");
+    dead.left_nothing()
+}
+
+#[test]
 fn a_halt_ends_it() -> Result<()> {
     let _turn = turn();
     let mut demo = Demo::start(&[], Path::new("/"))?;

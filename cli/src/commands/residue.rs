@@ -4,6 +4,7 @@
 
 use crate::args::{Global, Residue as Args};
 use crate::commands::print;
+use crate::demo::marker;
 use crate::failure::Failure;
 use crate::instances::{self, Instance};
 use crate::takeover::{self, Restored};
@@ -97,11 +98,12 @@ pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
             report.notes.push("the journal was damaged: new runs are refused until `rumpus residue --clean`".into());
         }
     }
+    demos(args.clean, &mut report);
     let own = report.instance.as_deref().and_then(|i| u32::from_str_radix(i, 16).ok());
     let (found, problems) = residue::scan(own);
     let agents = instances::others(&global.state_dir);
-    report.problems = problems;
-    report.found = found.into_iter().map(|residue| sort(residue, &agents)).collect();
+    report.problems.extend(problems);
+    report.found.extend(found.into_iter().map(|residue| sort(residue, &agents)));
     report.exit_code = exit_code(&report);
     print(global, &report, || render::residue::page(&report))?;
     Ok(report.exit_code)
@@ -131,6 +133,28 @@ fn clean(dir: &Observer, report: &mut Report) -> Result<(), Failure> {
     }
     report.cleaned = Some(restored);
     Ok(())
+}
+
+/// Looks for what a killed `rumpus demo` left; it has a state directory of its own, and a marker there says what is its.
+fn demos(clean: bool, report: &mut Report) {
+    let found = match marker::find() {
+        Ok(found) => found,
+        Err(error) => return report.problems.push(format!("look for demos: {error}")),
+    };
+    for dead in found.dead {
+        let place = dead.dir.display().to_string();
+        let names = dead.names().join(", ");
+        if clean {
+            let problems = dead.remove();
+            if problems.is_empty() {
+                report.notes.push(format!("removed what a killed demo left: {place} {names}"));
+                continue;
+            }
+            report.problems.extend(problems);
+        }
+        let (owner, what) = ("demo".to_owned(), format!("killed demo {names}"));
+        report.found.push(Found { whose: Whose::OtherDead, owner, kind: "netns", place, what, live: false });
+    }
 }
 
 fn sort(residue: Residue, agents: &[Instance]) -> Found {

@@ -136,6 +136,12 @@ fn is_old(dir: &Path) -> bool {
 }
 
 impl Dead {
+    /// Returns those of its namespaces that are still there.
+    pub fn names(&self) -> Vec<&str> {
+        let there = |name: &&str| namespace::taken().contains(name);
+        self.names.iter().map(String::as_str).filter(there).collect()
+    }
+
     /// Takes away what it left. Its services have ended by themselves. Returns what went wrong.
     pub fn remove(self) -> Vec<String> {
         let mut problems = Vec::new();

@@ -23,6 +23,15 @@ const DAEMONS: [&str; 15] = [
     "systemd-journald",
 ];
 
+/// Name of the process that delays the packets of one namespace, from inside it.
+const WORKER: &str = "rumpus-delay";
+
+/// Returns whether a process belongs to a fault in its namespace: it is no reason to leave the namespace alone, or no
+/// second fault could stand beside a delay.
+pub fn is_worker(process: &Process) -> bool {
+    process.comm == WORKER
+}
+
 /// Returns why a process may not be hit, or nothing.
 pub fn why(process: &Process, world: &World) -> Option<String> {
     if process.id.pid == 1 {

@@ -61,7 +61,8 @@ pub(crate) fn candidate(world: &World, netns: &NetNs, why: String) -> Result<Can
     if host.same(&netns.id) {
         return Err(Reason::HostNetwork);
     }
-    let inside = inside(world, &netns.id);
+    let mut inside = inside(world, &netns.id);
+    inside.retain(|process| !protected::is_worker(process));
     for process in &inside {
         if let Some(why) = protected::why(process, world) {
             return Err(Reason::Holds { process: label(process), why: format!("protected ({why})") });

@@ -198,7 +198,7 @@ pub fn current() -> Result<NetNsId, NetNsError> {
 }
 
 /// Vanished meanwhile, or something else than a network namespace.
-fn is_absent(error: &NetNsError) -> bool {
+pub fn is_absent(error: &NetNsError) -> bool {
     match error {
         NetNsError::Open { source, .. } => {
             matches!(source.raw_os_error(), Some(nix::libc::ENOENT | nix::libc::ESRCH | nix::libc::ENXIO))

@@ -69,7 +69,8 @@ fn one(
     for (path, via) in by_name.chain(by_process) {
         let netns = match Open::open(path) {
             Ok(netns) => netns,
-            Err(error) if vanished(&error) => continue,
+            // It was a namespace a moment ago: it is being made or removed by somebody else.
+            Err(error) if netns::is_absent(&error) => continue,
             // Processes in it may still be named; then the plan says that it could not be reached.
             Err(NetNsError::Open { .. }) => return Ok(None),
             Err(source) => return Err(ObserveError::NetNs { netns: via_text(&via), source }),
@@ -97,11 +98,6 @@ fn look(netns: &Open, names: Vec<String>, via: Via) -> Result<NetNs, ObserveErro
     });
     let devices = devices.into_iter().map(|link| link.name).collect();
     Ok(NetNs { id: netns.id(), names, via, devices, delays })
-}
-
-fn vanished(error: &NetNsError) -> bool {
-    let NetNsError::Open { source, .. } = error else { return false };
-    matches!(source.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }
 
 fn via_text(via: &Via) -> String {

@@ -1,13 +1,22 @@
 //! The cases, one file per fault. A new file needs its line here and in [`all`].
 
 mod harness;
+mod how;
+mod latency;
+mod latency_netem;
+mod latency_nfqueue;
+mod loss;
+mod partition;
+mod restored;
+mod scope;
+mod together;
 
 use super::case::Case;
 
 /// Returns every case, by fault.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [harness::CASES].concat()
+    [harness::CASES, latency_netem::CASES, latency_nfqueue::CASES, loss::CASES, partition::CASES].concat()
 }
 
 /// Defects that the code under test can be given, by name, with what must turn red then.

@@ -8,6 +8,7 @@
 //! that died left behind, and labs never meet.
 
 mod cable;
+mod flow;
 mod namespace;
 mod normalise;
 mod snapshot;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+pub use flow::{Arrival, Arrivals, Flow, Talk};
 pub use namespace::{Namespace, Side};
 pub use snapshot::Snapshot;
 pub use traffic::{Connect, Echo, Loss};

@@ -3,6 +3,7 @@
 //!
 //! It must never say that something is restored which the kernel did not show to be gone.
 
+use crate::standing;
 use rumpus_agent::core::{Intent, Outcome, Record};
 use rumpus_agent::journal::{Journal, clear_damage};
 use rumpus_agent::kernel::timer::boottime;
@@ -71,12 +72,10 @@ pub fn kernel(instance: &str) -> Restored {
     let (mut swept, mut left) = once(number);
     // A table of two families is found twice under one name.
     swept.dedup();
-    let (again, failed) = once(number);
-    left.extend(again.into_iter().map(|what| format!("{what} was made anew meanwhile")));
-    for what in failed {
-        if !left.contains(&what) {
-            left.push(what);
-        }
+    // Not by what the sweep says of itself.
+    match standing::left(instance) {
+        Ok(found) => left.extend(found),
+        Err(why) => left.push(format!("it could not be read back: {why}")),
     }
     Restored { swept, left, ..Restored::default() }
 }

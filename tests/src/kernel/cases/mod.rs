@@ -1,6 +1,7 @@
 //! The cases, one file per fault. A new file needs its line here and in [`all`].
 
 mod harness;
+mod host;
 mod how;
 mod latency;
 mod latency_netem;
@@ -16,7 +17,7 @@ use super::case::Case;
 /// Returns every case, by fault.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [harness::CASES, latency_netem::CASES, latency_nfqueue::CASES, loss::CASES, partition::CASES].concat()
+    [harness::CASES, host::CASES, latency_netem::CASES, latency_nfqueue::CASES, loss::CASES, partition::CASES].concat()
 }
 
 /// Defects that the code under test can be given, by name, with what must turn red then.

@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use rumpus_tests::kernel::case::{Case, Settings};
 use rumpus_tests::kernel::matrix::{CELLS, KERNELS, Kernel};
 use rumpus_tests::kernel::report::Report;
-use rumpus_tests::kernel::{cases, runner};
+use rumpus_tests::kernel::{cases, runner, victim};
 
 /// Kernel tests
 #[derive(Debug, Parser)]
@@ -89,6 +89,10 @@ fn main() -> Result<ExitCode> {
     let words: Vec<OsString> = std::env::args_os().collect();
     match words.get(1).and_then(|word| word.to_str()) {
         Some("rumpus") => return Ok(rumpus_cli::main(words.into_iter().skip(1))),
+        Some("victim") => {
+            let words = words.iter().skip(2).map(|word| word.to_string_lossy().into_owned());
+            return Ok(victim::main(words));
+        }
         Some("worker") => return Ok(rumpus_cli::main(words)),
         Some(_) | None => {}
     }

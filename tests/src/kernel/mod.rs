@@ -15,3 +15,4 @@ pub mod lab;
 pub mod matrix;
 pub mod report;
 pub mod runner;
+pub mod victim;

@@ -3,6 +3,8 @@
 mod harness;
 mod host;
 mod how;
+mod kill_cgroup;
+mod kill_signal;
 mod latency;
 mod latency_netem;
 mod latency_nfqueue;
@@ -17,7 +19,17 @@ use super::case::Case;
 /// Returns every case, by fault.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [harness::CASES, host::CASES, latency_netem::CASES, latency_nfqueue::CASES, loss::CASES, partition::CASES].concat()
+    [
+        harness::CASES,
+        host::CASES,
+        kill_signal::CASES,
+        kill_cgroup::CASES,
+        latency_netem::CASES,
+        latency_nfqueue::CASES,
+        loss::CASES,
+        partition::CASES,
+    ]
+    .concat()
 }
 
 /// Defects that the code under test can be given, by name, with what must turn red then.

@@ -7,8 +7,8 @@ use rumpus_agent::kernel::timer::boottime;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-/// The span that the live line is about.
-const LATELY: Duration = Duration::from_millis(500);
+/// The span that the live line is about: longer than the longest wait for an answer of the api.
+const LATELY: Duration = Duration::from_secs(1);
 
 /// Where the demo speaks.
 #[derive(Debug)]

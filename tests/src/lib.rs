@@ -1,4 +1,5 @@
 //! What the tests are built from. Nothing here is shipped.
 
+pub mod bench;
 pub mod builders;
 pub mod kernel;

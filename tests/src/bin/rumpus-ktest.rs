@@ -3,6 +3,7 @@
 //! ```text
 //! rumpus-ktest run --kernel host      every case of this kernel, each in a process of its own
 //! rumpus-ktest list | cells | sabotages
+//! rumpus-ktest bench --toxiproxy PATH   the numbers, beside peers; a release build
 //! ```
 //! It needs root, makes only namespaces of its own, and exits 0 only if all cases passed and at
 //! least one ran.
@@ -15,6 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Parser, Subcommand};
+use rumpus_tests::bench;
 use rumpus_tests::kernel::case::{Case, Settings};
 use rumpus_tests::kernel::matrix::{CELLS, KERNELS, Kernel};
 use rumpus_tests::kernel::report::Report;
@@ -29,6 +31,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Order {
+    /// Measure, beside peers
+    Bench(bench::Options),
     /// List the cases, with the kernels that each is for
     List,
     /// List the cells of the matrix as fault, engine, kernel
@@ -97,6 +101,7 @@ fn main() -> Result<ExitCode> {
         Some(_) | None => {}
     }
     match Arguments::parse().order {
+        Order::Bench(options) => Ok(if bench::run(&options)? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         Order::List => {
             for case in cases::all() {
                 let kernels: Vec<&str> = case.kernels.iter().map(|kernel| kernel.name()).collect();

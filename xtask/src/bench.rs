@@ -15,12 +15,25 @@ const TOXIPROXY: &str = "2.12.0";
 /// Builds the peer and the release binary, and runs the latter's `bench`.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let peer = toxiproxy()?;
+    ipset()?;
     // A release build refuses failpoints, so it goes without the crate's default features.
     let mut build = vec!["build", "--release", "--no-default-features", "--package", "rumpus-tests"];
     build.extend(["--bin", "rumpus-ktest", "--target", MUSL]);
     run_program(command("cargo", build).current_dir(place::root()?))?;
     let binary = place::target()?.join(MUSL).join("release/rumpus-ktest");
     run_program(command(binary, ["bench", "--toxiproxy"]).arg(peer).args(args))
+}
+
+/// Installs `ipset`, which the replayed sequence of the common tool starts once for each address.
+fn ipset() -> Result<()> {
+    let here = command("ipset", ["--version"]).output().is_ok_and(|output| output.status.success());
+    if here {
+        return Ok(());
+    }
+    println!("   installs ipset: partitions are compared with what it takes");
+    run_program(&mut command("apt-get", ["-q", "update"]))?;
+    let options = ["-q", "-y", "-o", "DPkg::Lock::Timeout=600", "install", "--no-install-recommends", "ipset"];
+    run_program(command("apt-get", options).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Returns the peer's server from the cache, building it from its Go module first if need be.

@@ -150,7 +150,11 @@ fn probe(lab: &Lab, echo: &Echo) -> Result<UdpSocket> {
 
 /// Sends one datagram on each path and says which ones answer within 100 ms.
 fn answers(probes: &[UdpSocket]) -> Result<Vec<bool>> {
-    probes.iter().for_each(send);
+    for probe in probes {
+        // What came late to an earlier question is no answer to this one.
+        while answered(probe) {}
+        send(probe);
+    }
     thread::sleep(Duration::from_millis(100));
     Ok(probes.iter().map(answered).collect())
 }

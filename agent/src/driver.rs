@@ -140,11 +140,17 @@ impl Driver {
     }
 
     fn step(&mut self, event: Event) {
-        if let Event::Done { outcome: Outcome::Swept { found, failed }, .. } = &event {
-            self.witness.swept(found, failed);
-        }
+        let swept = if let Event::Done { outcome: Outcome::Swept { found, failed }, .. } = &event {
+            Some((found.clone(), failed.clone()))
+        } else {
+            None
+        };
         for command in self.core.step(boottime(), event) {
             self.carry_out(command);
+        }
+        // Last: who waits for the first sweep has then been told of every fault that it ended.
+        if let Some((found, failed)) = swept {
+            self.witness.swept(&found, &failed);
         }
     }
 

@@ -207,6 +207,8 @@ pub struct Core {
     last_contact: Option<Duration>,
     sweep: Sweep,
     recovered: Vec<Intent>,
+    /// Records in flight that belong to no slot: the ends of a predecessor's faults.
+    recording: BTreeSet<OpId>,
 }
 
 #[derive(Debug)]
@@ -234,6 +236,7 @@ impl Core {
             last_contact: None,
             sweep,
             recovered: Vec::new(),
+            recording: BTreeSet::new(),
         }
     }
 
@@ -263,7 +266,7 @@ impl Core {
 
     /// Returns whether nothing of any injection will change any more.
     pub fn is_idle(&self) -> bool {
-        self.sweep.done && self.slots.values().all(Slot::is_final)
+        self.sweep.done && self.recording.is_empty() && self.slots.values().all(Slot::is_final)
     }
 
     /// Returns whether everything that can be done has been done: what is left failed to be restored, again and again.
@@ -324,6 +327,10 @@ impl Core {
     fn done(&mut self, now: Duration, op: OpId, outcome: Outcome, commands: &mut Vec<Command>) {
         if self.sweep.op == Some(op) {
             self.swept(now, outcome, commands);
+            return;
+        }
+        // An end that could not be written is found once more by the next agent, and is no harm.
+        if self.recording.remove(&op) {
             return;
         }
         let Some(slot) = self.ops.remove(&op).and_then(|id| self.slots.get_mut(&id)) else { return };
@@ -396,6 +403,7 @@ impl Core {
         for intent in std::mem::take(&mut self.recovered) {
             let op = self.next_op;
             self.next_op += 1;
+            self.recording.insert(op);
             let attestation = intent.swept(now);
             let (id, state) = (attestation.id.clone(), attestation.state);
             commands.push(Command::Attest(Box::new(attestation)));

@@ -152,22 +152,32 @@ fn a_delay_is_removed_only_after_its_backlog_is_gone() {
 #[test]
 fn what_a_predecessor_left_is_swept_before_anything_begins() {
     let mut world = Fake::empty();
-    let planned = partition().targets.remove(0);
-    let intent = Intent {
-        injection: "old".into(),
-        policy: "p".into(),
-        id: planned.id,
-        fault: "partition".into(),
-        lasts: true,
-        engine: Engine::Nft,
-        target: planned.target,
-        expected: String::new(),
-        deadline: None,
-        at: Duration::ZERO,
-    };
-    world.give(Event::Recovered(vec![intent]));
+    world.give(Event::Recovered(vec![intent()]));
     assert_eq!(world.log, ["sweep", "ended"]);
     assert_eq!(world.last().cause, Some(EndCause::Swept));
+}
+
+#[test]
+fn an_agent_is_not_idle_before_its_predecessors_ends_are_written() {
+    let now = Duration::from_secs(100);
+    let mut core = Core::new(LEASE, "boot".into(), now);
+    core.step(now, Event::Recovered(vec![intent()]));
+    let sweep = Outcome::Swept { found: vec![], failed: vec![] };
+    let commands = core.step(now, Event::Done { op: 1, outcome: sweep });
+    let Some(Command::Record { op, .. }) = commands.last() else { panic!("{commands:?}") };
+    assert!(!core.is_idle());
+    core.step(now, Event::Done { op: *op, outcome: Outcome::Ok });
+    assert!(core.is_idle());
+}
+
+#[test]
+fn a_lease_that_is_lost_between_two_changes_ends_the_fault_before_the_second() {
+    let mut world = Fake::new(latency());
+    world.pause_after = Some("apply".into());
+    world.run_for(Duration::from_secs(3));
+    assert_eq!(world.log.iter().filter(|l| *l == "apply").count(), 1, "{:?}", world.log);
+    let last = world.last();
+    assert_eq!((last.state, last.cause.clone()), (State::Restored, Some(EndCause::LeaseLost)));
 }
 
 #[test]
@@ -189,6 +199,22 @@ fn a_process_that_outlives_its_grace_is_killed_unless_a_halt_comes_first() {
     assert_eq!(world.last().state, State::Done);
 }
 
+fn intent() -> Intent {
+    let planned = partition().targets.remove(0);
+    Intent {
+        injection: "old".into(),
+        policy: "p".into(),
+        id: planned.id,
+        fault: "partition".into(),
+        lasts: true,
+        engine: Engine::Nft,
+        target: planned.target,
+        expected: String::new(),
+        deadline: None,
+        at: Duration::ZERO,
+    }
+}
+
 /// A node with one kernel whose answers the test sets.
 struct Fake {
     core: Core,
@@ -206,6 +232,8 @@ struct Fake {
     armed: bool,
     /// Submitted when time begins to run.
     waiting: Option<Injection>,
+    /// The command after which the whole agent stands still for longer than its lease.
+    pause_after: Option<String>,
 }
 
 impl Fake {
@@ -226,6 +254,7 @@ impl Fake {
             fail: None,
             armed: false,
             waiting: None,
+            pause_after: None,
         }
     }
 
@@ -290,6 +319,10 @@ impl Fake {
         };
         if name != "sweep" || self.log.is_empty() {
             self.log.push(name.into());
+        }
+        if self.pause_after.as_deref() == Some(name) {
+            self.pause_after = None;
+            self.now += LEASE + Duration::from_secs(1);
         }
         let failed = self.fail.as_deref() == Some(name);
         Some((op, if failed { Outcome::Failed { why: "told to".into() } } else { outcome }))

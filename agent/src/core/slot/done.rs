@@ -131,10 +131,11 @@ impl Slot {
     }
 
     fn gone(&mut self, now: Duration, cause: EndCause) {
-        // What was never made whole cannot vanish: the step that failed says what happened.
-        let failed = matches!(self.cause, Some(EndCause::Failed { .. })) && matches!(cause, EndCause::Vanished { .. });
+        // What was never made whole cannot vanish: the step that failed, or what came before the last one, says why.
+        let partial = self.begun < self.changes.len() || matches!(self.cause, Some(EndCause::Failed { .. }));
+        let never_was = partial && matches!(cause, EndCause::Vanished { .. });
         self.end(cause);
-        self.lost |= !failed;
+        self.lost |= !never_was;
         match self.stage {
             Stage::Resolve
             | Stage::Intent

@@ -160,7 +160,7 @@ impl Slot {
     pub(super) fn expire(&mut self, now: Duration) {
         if self.deadline.is_some_and(|d| now >= d) {
             self.end(EndCause::Deadline);
-        } else if matches!(self.stage, Stage::Standing | Stage::Check | Stage::Applied)
+        } else if matches!(self.stage, Stage::Apply(1..) | Stage::Applied | Stage::Check | Stage::Standing)
             && self.fault.lasts()
             && now >= self.stands_until
         {

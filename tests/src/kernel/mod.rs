@@ -13,6 +13,7 @@ pub mod cases;
 pub mod command;
 pub mod lab;
 pub mod matrix;
+pub mod probe;
 pub mod report;
 pub mod runner;
 pub mod victim;

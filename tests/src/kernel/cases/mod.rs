@@ -1,5 +1,6 @@
 //! The cases, one file per fault. A new file needs its line here and in [`all`].
 
+mod crash;
 mod harness;
 mod host;
 mod how;
@@ -20,6 +21,7 @@ use super::case::Case;
 #[must_use]
 pub fn all() -> Vec<Case> {
     [
+        crash::CASES,
         harness::CASES,
         host::CASES,
         kill_signal::CASES,

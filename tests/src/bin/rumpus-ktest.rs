@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! rumpus-ktest run --kernel host      every case of this kernel, each in a process of its own
-//! rumpus-ktest list | cells | sabotages
+//! rumpus-ktest list | cells | sabotages | sabotaged-cells
 //! rumpus-ktest bench --toxiproxy PATH   the numbers, beside peers; a release build
 //! ```
 //! It needs root, makes only namespaces of its own, and exits 0 only if all cases passed and at
@@ -20,7 +20,7 @@ use rumpus_tests::bench;
 use rumpus_tests::kernel::case::{Case, Settings};
 use rumpus_tests::kernel::matrix::{CELLS, KERNELS, Kernel};
 use rumpus_tests::kernel::report::Report;
-use rumpus_tests::kernel::{cases, runner, victim};
+use rumpus_tests::kernel::{cases, runner, sabotage, victim};
 
 /// Kernel tests
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ enum Order {
     Cells,
     /// List the defects that a run can plant
     Sabotages,
+    /// List the cells in which each defect has to be noticed, as defect, fault, engine
+    SabotagedCells,
     /// Run cases
     Run(Run),
     /// Run one case in this process; `run` uses it
@@ -118,8 +120,16 @@ fn main() -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Order::Sabotages => {
-            for (name, _) in cases::SABOTAGES {
+            for name in sabotage::names() {
                 println!("{name}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Order::SabotagedCells => {
+            for name in sabotage::names() {
+                for (fault, engine) in sabotage::cells(name) {
+                    println!("{name} {fault} {engine}");
+                }
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -145,7 +155,7 @@ fn run_all(run: Run) -> Result<ExitCode> {
 
 fn settings(asked: Asked) -> Result<Settings> {
     if let Some(name) = &asked.sabotage {
-        ensure!(cases::SABOTAGES.iter().any(|(known, _)| known == name), "no sabotage is named {name}");
+        ensure!(sabotage::names().contains(&name.as_str()), "no sabotage is named {name}");
     }
     let seed = match asked.seed {
         Some(seed) => seed,

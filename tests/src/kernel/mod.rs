@@ -16,4 +16,5 @@ pub mod matrix;
 pub mod probe;
 pub mod report;
 pub mod runner;
+pub mod sabotage;
 pub mod victim;

@@ -33,6 +33,3 @@ pub fn all() -> Vec<Case> {
     ]
     .concat()
 }
-
-/// Defects that the code under test can be given, by name, with what must turn red then.
-pub const SABOTAGES: &[(&str, &str)] = &[("blind", "the harness no longer sees what the tools did")];

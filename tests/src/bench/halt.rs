@@ -86,7 +86,7 @@ pub(super) fn measure(site: &Site, _toxiproxy: &Path) -> Result<Vec<Row>> {
         row("… → the last path open, as seen by traffic", &seen).goal("≤ 100 ms"),
         row("… → the last one clean, read back", &clean),
         row("… → the halt command has ended", &exit),
-        row(&format!("{faults} partitions: first accepted → last in effect"), &began),
+        row(&format!("{faults} partitions: the first one in effect → the last one"), &began),
     ])
 }
 

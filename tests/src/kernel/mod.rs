@@ -15,6 +15,7 @@ pub mod lab;
 pub mod matrix;
 pub mod probe;
 pub mod report;
+pub mod runc;
 pub mod runner;
 pub mod sabotage;
 pub mod victim;

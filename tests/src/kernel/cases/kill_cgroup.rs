@@ -11,11 +11,14 @@ use super::how::{BOTH, HOST};
 use crate::kernel::case::Case;
 use crate::kernel::lab::Lab;
 use crate::kernel::matrix::{Engine, Fault, Kernel};
+use crate::kernel::runc::Runc;
 use crate::kernel::victim::{DEAF, Victim};
 
 pub(super) const CASES: &[Case] = &[
     case("a_whole_container_dies_by_cgroup_kill", BOTH, a_whole_container_dies_by_cgroup_kill),
     case("without_cgroup_kill_it_dies_in_rounds", HOST, without_cgroup_kill_it_dies_in_rounds),
+    case("a_runc_container_dies_whole", BOTH, a_runc_container_dies_whole),
+    case("a_halted_host_kills_no_container", BOTH, a_halted_host_kills_no_container),
     case("a_container_that_is_gone_is_not_killed_twice", BOTH, a_container_that_is_gone_is_not_killed_twice),
 ];
 
@@ -142,4 +145,32 @@ fn a_container_that_is_gone_is_not_killed_twice(lab: &Lab) -> Result<()> {
     let first = attested.first().context("nothing was attested")?;
     ensure!(first["state"] == "Lost" && first["effective"] != "True", "{first:#}");
     Ok(())
+}
+
+/// Two real containers; what runc made of the other one stays.
+fn a_runc_container_dies_whole(lab: &Lab) -> Result<()> {
+    let one = id(lab, 1);
+    let (victim, other) = (Runc::start(lab, lab.target(), &one)?, Runc::start(lab, lab.peer(), &id(lab, 2))?);
+    ensure!(victim.lives()? && other.lives()?, "the containers do not run");
+    let prefix = one.get(..12).context("an id is too short")?;
+    let words = ["run", "kill", "--container-id", prefix, "--whole-container", "--arm"];
+    let ended = lab.rumpus(&words).run()?.expect(0)?;
+    let attested = ended.attestations()?;
+    let first = attested.first().context("nothing was attested")?;
+    ensure!(attested.len() == 1 && first["effective"] == "True", "{attested:#?}");
+    ensure!(!victim.lives()?, "the container lives on");
+    ensure!(other.lives()?, "the other container died");
+    victim.delete()?;
+    other.delete()
+}
+
+fn a_halted_host_kills_no_container(lab: &Lab) -> Result<()> {
+    let container = Container::make(lab, &unified(lab), 1)?;
+    let mut victim = Victim::start(lab, 'a', &[])?;
+    container.take("", &victim)?;
+    let words = ["run", "kill", "--container-id", &container.id, "--whole-container", "--arm"];
+    super::restored::refused_while_halted(lab, || lab.rumpus(&words))?;
+    ensure!(victim.lives()?, "a halted host killed a container");
+    lab.rumpus(&words).run()?.expect(0)?;
+    victim.died_of(Signal::SIGKILL, lab.patience())
 }

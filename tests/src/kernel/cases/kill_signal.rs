@@ -26,6 +26,7 @@ pub(super) const CASES: &[Case] = &[
         BOTH,
         a_process_in_the_place_of_the_planned_one_lives_on,
     ),
+    case("a_halted_host_kills_no_process", BOTH, a_halted_host_kills_no_process),
     case("nothing_selected_is_inconclusive", BOTH, nothing_selected_is_inconclusive),
     case("what_runs_the_command_is_protected", BOTH, what_runs_the_command_is_protected),
 ];
@@ -171,4 +172,13 @@ fn what_runs_the_command_is_protected(lab: &Lab) -> Result<()> {
     ensure!(left_out.contains(&std::process::id().to_string()), "it was not even found: {left_out}");
     ensure!(left_out.contains("ancestors"), "it was left out for another reason: {left_out}");
     Ok(())
+}
+
+fn a_halted_host_kills_no_process(lab: &Lab) -> Result<()> {
+    let mut victim = Victim::start(lab, 'a', &[])?;
+    let words = ["run", "kill", "--name", &name(lab, 'a'), "--signal", "KILL", "--arm"];
+    super::restored::refused_while_halted(lab, || lab.rumpus(&words))?;
+    ensure!(victim.lives()?, "a halted host killed a process");
+    lab.rumpus(&words).run()?.expect(0)?;
+    victim.died_of(Signal::SIGKILL, lab.patience())
 }

@@ -17,8 +17,6 @@ pub(super) const CASES: &[Case] = &[
     case("what_is_held_at_the_end_arrives", QEMU, |lab| latency::what_is_held_at_the_end_arrives(lab, H)),
     case("only_the_named_peers_are_hit", QEMU, |lab| scope::only_the_named_peers_are_hit(lab, H)),
     case("excluded_peers_are_spared", QEMU, |lab| scope::excluded_peers_are_spared(lab, H)),
-    case("peers_and_ports_are_combined_with_and", QEMU, |lab| scope::peers_and_ports_are_combined_with_and(lab, H)),
-    case("own_ports_and_protocols_select", QEMU, |lab| scope::own_ports_and_protocols_select(lab, H)),
     case("egress_is_what_the_target_sends", QEMU, |lab| scope::egress_is_what_the_target_sends(lab, H)),
     case("ingress_is_what_the_target_gets", QEMU, |lab| scope::ingress_is_what_the_target_gets(lab, H)),
     case("only_the_named_device_is_hit", QEMU, |lab| scope::only_the_named_device_is_hit(lab, H)),
@@ -30,11 +28,9 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("what_is_not_ours_stays_equal", QEMU, |lab| restored::what_is_not_ours_stays_equal(lab, H)),
     case("ctrl_c_and_sigterm_end_it_early", QEMU, |lab| restored::ctrl_c_and_sigterm_end_it_early(lab, H)),
+    case("a_halt_ends_it_and_blocks_the_next", QEMU, |lab| restored::a_halt_ends_it_and_blocks_the_next(lab, H)),
     case("the_effect_has_ended_before_anything_is_removed", QEMU, |lab| {
         restored::the_effect_has_ended_before_anything_is_removed(lab, H)
-    }),
-    case("two_policies_of_a_file_run_side_by_side", QEMU, |lab| {
-        together::two_policies_of_a_file_run_side_by_side(lab, H)
     }),
     case("overlapping_delays_are_refused", QEMU, |lab| together::overlapping_delays_are_refused(lab, H)),
     case("a_delay_of_other_peers_beside_it_ends_alone", QEMU, |lab| {

@@ -17,7 +17,7 @@ pub(super) const CASES: &[Case] = &[
     case("what_is_held_at_the_end_arrives", HOST, |lab| latency::what_is_held_at_the_end_arrives(lab, H)),
     case("only_the_named_peers_are_hit", BOTH, |lab| scope::only_the_named_peers_are_hit(lab, H)),
     case("the_other_family_is_spared", HOST, |lab| scope::the_other_family_is_spared(lab, H)),
-    case("excluded_peers_are_spared", BOTH, |lab| scope::excluded_peers_are_spared(lab, H)),
+    case("excluded_peers_are_spared", HOST, |lab| scope::excluded_peers_are_spared(lab, H)),
     case("peers_and_ports_are_combined_with_and", HOST, |lab| scope::peers_and_ports_are_combined_with_and(lab, H)),
     case("own_ports_and_protocols_select", HOST, |lab| scope::own_ports_and_protocols_select(lab, H)),
     case("egress_is_what_the_target_sends", HOST, |lab| scope::egress_is_what_the_target_sends(lab, H)),
@@ -36,6 +36,7 @@ pub(super) const CASES: &[Case] = &[
     case("a_dry_run_names_what_the_real_run_hits", HOST, |lab| {
         restored::a_dry_run_names_what_the_real_run_hits(lab, H)
     }),
+    case("a_halt_ends_it_and_blocks_the_next", HOST, |lab| restored::a_halt_ends_it_and_blocks_the_next(lab, H)),
     case("the_effect_has_ended_before_anything_is_removed", BOTH, |lab| {
         restored::the_effect_has_ended_before_anything_is_removed(lab, H)
     }),
@@ -43,7 +44,7 @@ pub(super) const CASES: &[Case] = &[
     case("two_policies_of_a_file_run_side_by_side", HOST, |lab| {
         together::two_policies_of_a_file_run_side_by_side(lab, H)
     }),
-    case("overlapping_delays_are_refused", BOTH, |lab| together::overlapping_delays_are_refused(lab, H)),
+    case("overlapping_delays_are_refused", HOST, |lab| together::overlapping_delays_are_refused(lab, H)),
     case("a_delay_of_other_peers_beside_it_ends_alone", HOST, |lab| {
         together::each_ends_alone(lab, (H, "10.77.0.2"), (H, "10.77.0.3"))
     }),

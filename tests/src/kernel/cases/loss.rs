@@ -18,12 +18,12 @@ pub(super) const CASES: &[Case] = &[
     case("both_ways_are_lost_each_for_itself", HOST, both_ways_are_lost_each_for_itself),
     case("only_the_named_peers_are_hit", BOTH, |lab| scope::only_the_named_peers_are_hit(lab, L)),
     case("the_other_family_is_spared", HOST, |lab| scope::the_other_family_is_spared(lab, L)),
-    case("excluded_peers_are_spared", BOTH, |lab| scope::excluded_peers_are_spared(lab, L)),
+    case("excluded_peers_are_spared", HOST, |lab| scope::excluded_peers_are_spared(lab, L)),
     case("peers_and_ports_are_combined_with_and", HOST, |lab| scope::peers_and_ports_are_combined_with_and(lab, L)),
-    case("own_ports_and_protocols_select", BOTH, |lab| scope::own_ports_and_protocols_select(lab, L)),
+    case("own_ports_and_protocols_select", HOST, |lab| scope::own_ports_and_protocols_select(lab, L)),
     case("egress_is_what_the_target_sends", HOST, |lab| scope::egress_is_what_the_target_sends(lab, L)),
     case("ingress_is_what_the_target_gets", HOST, |lab| scope::ingress_is_what_the_target_gets(lab, L)),
-    case("only_the_named_device_is_hit", BOTH, |lab| scope::only_the_named_device_is_hit(lab, L)),
+    case("only_the_named_device_is_hit", HOST, |lab| scope::only_the_named_device_is_hit(lab, L)),
     case("names_come_from_the_targets_hosts_file", HOST, |lab| scope::names_come_from_the_targets_hosts_file(lab, L)),
     case("open_connections_are_hit_and_go_on_afterwards", HOST, |lab| {
         scope::open_connections_are_hit_and_go_on_afterwards(lab, L)
@@ -37,11 +37,12 @@ pub(super) const CASES: &[Case] = &[
     case("a_dry_run_names_what_the_real_run_hits", HOST, |lab| {
         restored::a_dry_run_names_what_the_real_run_hits(lab, L)
     }),
+    case("a_halt_ends_it_and_blocks_the_next", HOST, |lab| restored::a_halt_ends_it_and_blocks_the_next(lab, L)),
     case("the_effect_has_ended_before_anything_is_removed", BOTH, |lab| {
         restored::the_effect_has_ended_before_anything_is_removed(lab, L)
     }),
     case("two_targets_of_one_run_are_both_hit", HOST, |lab| together::two_targets_of_one_run_are_both_hit(lab, L)),
-    case("two_policies_of_a_file_run_side_by_side", BOTH, |lab| {
+    case("two_policies_of_a_file_run_side_by_side", HOST, |lab| {
         together::two_policies_of_a_file_run_side_by_side(lab, L)
     }),
 ];

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::how::{BOTH, HOST, How, LOSS, PARTITION, own};
-use super::{restored, scope, together};
+use super::how::{BOTH, HOST, How, LOSS, PARTITION, nothing_left, own, sent_to, spared};
+use super::{kill_cgroup, restored, scope, together};
 use crate::kernel::case::Case;
 use crate::kernel::lab::address::{OTHER_V4, PEER_V4, PEER_V6};
 use crate::kernel::lab::{Connect, Lab};
 use crate::kernel::matrix::Kernel;
+use crate::kernel::runc::Runc;
 
 const P: &How = &PARTITION;
 
@@ -20,26 +21,27 @@ pub(super) const CASES: &[Case] = &[
     case("reject_answers_at_once", BOTH, reject_answers_at_once),
     case("only_the_named_peers_are_hit", BOTH, |lab| scope::only_the_named_peers_are_hit(lab, P)),
     case("the_other_family_is_spared", HOST, |lab| scope::the_other_family_is_spared(lab, P)),
-    case("excluded_peers_are_spared", BOTH, |lab| scope::excluded_peers_are_spared(lab, P)),
+    case("excluded_peers_are_spared", HOST, |lab| scope::excluded_peers_are_spared(lab, P)),
     case("peers_and_ports_are_combined_with_and", BOTH, |lab| scope::peers_and_ports_are_combined_with_and(lab, P)),
     case("own_ports_and_protocols_select", HOST, |lab| scope::own_ports_and_protocols_select(lab, P)),
     case("egress_is_what_the_target_sends", HOST, |lab| scope::egress_is_what_the_target_sends(lab, P)),
     case("ingress_is_what_the_target_gets", HOST, |lab| scope::ingress_is_what_the_target_gets(lab, P)),
     case("only_the_named_device_is_hit", HOST, |lab| scope::only_the_named_device_is_hit(lab, P)),
-    case("names_come_from_the_targets_hosts_file", BOTH, |lab| scope::names_come_from_the_targets_hosts_file(lab, P)),
+    case("names_come_from_the_targets_hosts_file", HOST, |lab| scope::names_come_from_the_targets_hosts_file(lab, P)),
     case("names_come_from_the_targets_name_server", HOST, |lab| scope::names_come_from_the_targets_name_server(lab, P)),
     case("open_connections_are_hit_and_go_on_afterwards", BOTH, |lab| {
         scope::open_connections_are_hit_and_go_on_afterwards(lab, P)
     }),
-    case("a_fast_flow_to_another_peer_loses_nothing", BOTH, |lab| {
+    case("a_fast_flow_to_another_peer_loses_nothing", HOST, |lab| {
         scope::a_fast_flow_to_another_peer_loses_nothing(lab, P)
     }),
     case("what_is_not_ours_stays_equal", BOTH, |lab| restored::what_is_not_ours_stays_equal(lab, P)),
-    case("ctrl_c_and_sigterm_end_it_early", BOTH, |lab| restored::ctrl_c_and_sigterm_end_it_early(lab, P)),
+    case("ctrl_c_and_sigterm_end_it_early", HOST, |lab| restored::ctrl_c_and_sigterm_end_it_early(lab, P)),
     case("without_traffic_it_is_inconclusive", BOTH, |lab| restored::without_traffic_it_is_inconclusive(lab, P)),
     case("a_dry_run_names_what_the_real_run_hits", HOST, |lab| {
         restored::a_dry_run_names_what_the_real_run_hits(lab, P)
     }),
+    case("a_halt_ends_it_and_blocks_the_next", HOST, |lab| restored::a_halt_ends_it_and_blocks_the_next(lab, P)),
     case("the_effect_has_ended_before_anything_is_removed", BOTH, |lab| {
         restored::the_effect_has_ended_before_anything_is_removed(lab, P)
     }),
@@ -47,6 +49,7 @@ pub(super) const CASES: &[Case] = &[
     case("two_policies_of_a_file_run_side_by_side", HOST, |lab| {
         together::two_policies_of_a_file_run_side_by_side(lab, P)
     }),
+    case("a_containers_fault_outlives_its_restart", BOTH, a_containers_fault_outlives_its_restart),
     case("a_loss_beside_it_ends_alone", BOTH, |lab| {
         together::each_ends_alone(lab, (P, "10.77.0.2"), (&LOSS, "10.77.0.2"))
     }),
@@ -111,4 +114,25 @@ fn udp_is_answered_by_icmp(lab: &Lab, peer: IpAddr) -> Result<()> {
             other => bail!("a rejected datagram: {other:?}"),
         }
     })
+}
+
+/// The container's process changes, its network namespace stays: so does the fault, and it is put back.
+fn a_containers_fault_outlives_its_restart(lab: &Lab) -> Result<()> {
+    let id = kill_cgroup::id(lab, 1);
+    let before = Runc::start(lab, lab.target(), &id)?;
+    let words = ["--for", "5m", "--direction", "Both", "--peer", "10.77.0.2", "--arm", "--container-id", &id];
+    let running = lab.rumpus(&["run", "partition"]).and(&words).in_effect(1)?;
+    P.hits(lab, sent_to(lab, PEER_V4))?;
+    spared(lab, sent_to(lab, OTHER_V4))?;
+    let old = before.pid()?;
+    before.delete()?;
+    let after = Runc::start(lab, lab.target(), &id)?;
+    ensure!(after.pid()? != old, "the container was not restarted");
+    // The lease of before the restart has run out by then: only renewals keep the fault.
+    std::thread::sleep(lab.settings().lease + Duration::from_millis(500));
+    P.hits(lab, sent_to(lab, PEER_V4))?;
+    running.interrupt()?.expect(130)?;
+    nothing_left(lab)?;
+    spared(lab, sent_to(lab, PEER_V4))?;
+    after.delete()
 }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use rustix::process::Signal;
 
 use super::how::{FEW, How, nothing_left, sent_to, spared};
+use crate::kernel::command::Order;
 use crate::kernel::lab::address::{OTHER_V4, PEER_V4, PEER_V6};
 use crate::kernel::lab::{DEVICE, Lab};
 
@@ -175,4 +176,25 @@ pub(super) fn the_effect_has_ended_before_anything_is_removed(lab: &Lab, how: &H
     left?;
     spared(lab, sent_to(lab, PEER_V6))?;
     nothing_left(lab)
+}
+
+/// A halt ends what is in effect, and nothing new begins until it is lifted.
+pub(super) fn a_halt_ends_it_and_blocks_the_next(lab: &Lab, how: &How) -> Result<()> {
+    let running = how.order(lab, &["--for", "5m"]).and(&PEERS).in_effect(1)?;
+    how.hits(lab, sent_to(lab, PEER_V4))?;
+    lab.rumpus(&["halt", "--reason", "a test"]).run()?.expect(0)?;
+    spared(lab, sent_to(lab, PEER_V4))?;
+    running.wait()?;
+    nothing_left(lab)?;
+    lab.rumpus(&["resume"]).run()?.expect(0)?;
+    refused_while_halted(lab, || how.order(lab, &["--for", "5m"]).and(&PEERS))?;
+    spared(lab, sent_to(lab, PEER_V4))
+}
+
+/// Fails unless an armed run is refused while a halt stands; the halt is lifted afterwards.
+pub(super) fn refused_while_halted(lab: &Lab, order: impl Fn() -> Order) -> Result<()> {
+    lab.rumpus(&["halt", "--reason", "a test"]).run()?.expect(0)?;
+    let refused = order().run()?.expect(3)?;
+    ensure!(refused.attestations()?.is_empty(), "something was injected under a halt:\n{}", refused.out);
+    lab.rumpus(&["resume"]).run()?.expect(0).map(drop)
 }

@@ -156,6 +156,8 @@ impl Bench<'_> {
         let at = stopped(self.lab, &running)?;
         self.effect_ends(point, began, at, deadline)?;
         self.is_refused_beside(&running)?;
+        // Where nothing was in effect, its end came before the lease's.
+        std::thread::sleep((at + self.lab.settings().lease + slack(self.lab)).saturating_sub(boottime()));
         running.signal(Signal::CONT)?;
         let ended = running.wait()?;
         self.remove_mark()?;

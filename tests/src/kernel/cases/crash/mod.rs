@@ -143,9 +143,11 @@ pub(super) const CASES: &[Case] = &[
     case(NETEM, "killed_where_its_links_stand", QEMU, |lab| {
         named(lab, NETEM, Crash::Kill, &["apply-links.after", "check.before", "remove-filter.after"])
     }),
-    case(NETEM, "stopped_before_its_gate_and_in_mid_fault", QEMU, |lab| {
-        named(lab, NETEM, Crash::Stop, &["arm.between", "apply-links.after", "renew.before"])
+    case(NETEM, "stopped_before_its_gate", QEMU, |lab| named(lab, NETEM, Crash::Stop, &["arm.between"])),
+    case(NETEM, "stopped_between_its_links_and_its_gate", QEMU, |lab| {
+        named(lab, NETEM, Crash::Stop, &["apply-links.after"])
     }),
+    case(NETEM, "stopped_in_mid_fault", QEMU, |lab| named(lab, NETEM, Crash::Stop, &["renew.before"])),
 ];
 
 const fn case(subject: Subject, name: &'static str, kernels: &'static [Kernel], run: fn(&Lab) -> Result<()>) -> Case {

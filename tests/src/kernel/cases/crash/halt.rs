@@ -64,7 +64,7 @@ pub(super) fn a_stopped_holder_is_killed(lab: &Lab) -> Result<()> {
 /// that is only slow is not: in both cases everything has ended when `halt` has.
 pub(super) fn a_holder_that_hangs(lab: &Lab, subject: Subject, applying: bool) -> Result<()> {
     let before = lab.snapshot()?;
-    let mark = lab.state_dir().with_extension("mark");
+    let mark = lab.state_dir().join("mark");
     for point in points(subject.engine).into_iter().filter(|point| point.part.is_applying() == applying) {
         // The kernel itself kills an agent that hangs there.
         if point.name == "arm.between" {

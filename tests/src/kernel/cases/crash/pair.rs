@@ -24,7 +24,7 @@ pub(super) fn one_state_dir(lab: &Lab) -> Result<()> {
 /// Two agents with a directory each do not see each other's faults as theirs: one ends, the other's stays.
 pub(super) fn two_state_dirs(lab: &Lab) -> Result<()> {
     let before = lab.snapshot()?;
-    let other = lab.state_dir().with_extension("other");
+    let other = lab.state_dir().join("other");
     let result = (|| -> Result<()> {
         let peer = |address: std::net::IpAddr| address.to_string();
         let first = lab
@@ -49,7 +49,7 @@ pub(super) fn two_state_dirs(lab: &Lab) -> Result<()> {
 /// What a dead instance left is another's to report, and its own to sweep.
 pub(super) fn residue_of_another(lab: &Lab) -> Result<()> {
     let before = lab.snapshot()?;
-    let other = lab.state_dir().with_extension("other");
+    let other = lab.state_dir().join("other");
     let result = (|| -> Result<()> {
         let dying = lab.fault("partition", &["--direction", "Both", "--for", "30s"]).state_dir(&other).in_effect(1)?;
         dying.signal(Signal::KILL)?;

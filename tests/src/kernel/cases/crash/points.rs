@@ -136,12 +136,13 @@ pub(super) fn points(engine: Engine) -> Vec<Point> {
                 (state.table, state.begun, state.was_seen) = (true, true, engine != Engine::Nfqueue);
                 state.part = Part::Hold;
             }
-            "renew" => state.was_seen = true,
             "remove-filter" => state.table = false,
             "remove-links" => state.links = false,
             _changes_nothing => {}
         }
         all.push(Point { name: format!("{act}.after"), ..state.clone() });
+        // A worker that dies lets go what it holds, so that its packets show a delay only after the delay's own time.
+        state.was_seen |= act == "renew";
     }
     all
 }

@@ -106,7 +106,7 @@ impl Bench<'_> {
     }
 
     fn mark(&self) -> std::path::PathBuf {
-        self.lab.state_dir().with_extension("mark")
+        self.lab.state_dir().join("mark")
     }
 
     fn dies(&self, point: &Point, crash: Crash) -> Result<()> {

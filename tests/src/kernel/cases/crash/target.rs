@@ -28,9 +28,13 @@ fn fault(lab: &Lab, subject: Subject, probe: &Probe) -> Result<Running> {
 }
 
 fn lost(lab: &Lab, running: Running, cause: &str) -> Result<Ended> {
-    let ended = running.wait()?.expect(4)?;
+    let ended = running.wait()?;
     ensure!(attested(&ended, "state")? == "Lost", "it is not lost:\n{}", ended.err);
-    ensure!(attested(&ended, "cause")?[cause].is_object(), "the cause is not {cause}: {}", attested(&ended, "cause")?);
+    let why = attested(&ended, "cause")?;
+    // On a machine that is busy for a whole lease, the lease is over before the loss is seen.
+    let seen = ended.code() == Some(4) && why[cause].is_object();
+    let late = ended.code() == Some(6) && why == "leaseLost";
+    ensure!(seen || late, "{}, and the cause is not {cause}: {why}", ended.status);
     let lines = ended.err.lines().count();
     ensure!(lines <= FEW, "{lines} lines are an error loop:\n{}", ended.err);
     let next = lab.rumpus(&["run", "kill", "--arm", "--signal", "KILL", "--name", "no-such-name"]).run()?.expect(4)?;

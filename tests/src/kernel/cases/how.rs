@@ -71,8 +71,8 @@ impl How {
     }
 
     /// Fails unless the flow shows this fault.
-    pub(super) fn hits(&self, lab: &Lab, flow: Flow<'_>) -> Result<()> {
-        expect(lab, flow, self.effect())
+    pub(super) fn hits(&self, flow: Flow<'_>) -> Result<()> {
+        expect(flow, self.effect())
     }
 
     /// Fails unless the agent's evidence counts exactly these packets, out and in.
@@ -115,7 +115,7 @@ pub(super) fn own(other: IpAddr) -> IpAddr {
 }
 
 /// Fails unless the flow shows this effect.
-pub(super) fn expect(_lab: &Lab, flow: Flow<'_>, wanted: Effect) -> Result<()> {
+pub(super) fn expect(flow: Flow<'_>, wanted: Effect) -> Result<()> {
     let arrivals = flow.send()?;
     let seen = effect(&arrivals)?;
     ensure!(seen == wanted, "from {} to {}: {seen:?}, not {wanted:?}: {arrivals:?}", flow.source, flow.target);
@@ -123,8 +123,8 @@ pub(super) fn expect(_lab: &Lab, flow: Flow<'_>, wanted: Effect) -> Result<()> {
 }
 
 /// Fails unless the flow is untouched.
-pub(super) fn spared(lab: &Lab, flow: Flow<'_>) -> Result<()> {
-    expect(lab, flow, Effect::None)
+pub(super) fn spared(flow: Flow<'_>) -> Result<()> {
+    expect(flow, Effect::None)
 }
 
 fn effect(arrivals: &Arrivals) -> Result<Effect> {

@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = &[
     case("a_whole_container_dies_by_cgroup_kill", BOTH, a_whole_container_dies_by_cgroup_kill),
     case("without_cgroup_kill_it_dies_in_rounds", HOST, without_cgroup_kill_it_dies_in_rounds),
     case("a_runc_container_dies_whole", BOTH, a_runc_container_dies_whole),
-    case("a_halted_host_kills_no_container", BOTH, a_halted_host_kills_no_container),
+    case("a_halted_host_kills_no_container", HOST, a_halted_host_kills_no_container),
     case("a_container_that_is_gone_is_not_killed_twice", BOTH, a_container_that_is_gone_is_not_killed_twice),
 ];
 

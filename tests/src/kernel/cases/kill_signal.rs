@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::how::BOTH;
+use super::how::{BOTH, HOST};
 use crate::kernel::case::Case;
 use crate::kernel::command::Ended;
 use crate::kernel::lab::Lab;
@@ -19,16 +19,16 @@ pub(super) const CASES: &[Case] = &[
     case("term_ends_a_process_within_its_grace", BOTH, term_ends_a_process_within_its_grace),
     case("a_deaf_process_is_killed_after_its_grace", BOTH, a_deaf_process_is_killed_after_its_grace),
     case("siblings_of_the_same_name_live_on", BOTH, siblings_of_the_same_name_live_on),
-    case("excluded_and_similar_ones_live_on", BOTH, excluded_and_similar_ones_live_on),
+    case("excluded_and_similar_ones_live_on", HOST, excluded_and_similar_ones_live_on),
     case("the_first_of_a_pid_namespace_is_killed_after_its_grace", BOTH, the_first_of_a_pid_namespace_is_killed),
     case(
         "a_process_in_the_place_of_the_planned_one_lives_on",
         BOTH,
         a_process_in_the_place_of_the_planned_one_lives_on,
     ),
-    case("a_halted_host_kills_no_process", BOTH, a_halted_host_kills_no_process),
-    case("nothing_selected_is_inconclusive", BOTH, nothing_selected_is_inconclusive),
-    case("what_runs_the_command_is_protected", BOTH, what_runs_the_command_is_protected),
+    case("a_halted_host_kills_no_process", HOST, a_halted_host_kills_no_process),
+    case("nothing_selected_is_inconclusive", HOST, nothing_selected_is_inconclusive),
+    case("what_runs_the_command_is_protected", HOST, what_runs_the_command_is_protected),
 ];
 
 const fn case(name: &'static str, kernels: &'static [Kernel], run: fn(&Lab) -> Result<()>) -> Case {

@@ -19,7 +19,12 @@ fn slack(lab: &Lab) -> Duration {
 
 /// Round trips grow by the delay for one way and by twice as much for both.
 pub(super) fn round_trips_grow_by_what_was_asked(lab: &Lab, how: &How) -> Result<()> {
-    for (direction, ways) in [("Egress", 1), ("Ingress", 1), ("Both", 2)] {
+    // Under emulation each run counts; one way is what the cases of directions try there.
+    let directions: &[(&str, u32)] = match lab.settings().kernel {
+        Kernel::Host => &[("Egress", 1), ("Ingress", 1), ("Both", 2)],
+        Kernel::Qemu => &[("Both", 2)],
+    };
+    for (direction, ways) in directions.iter().copied() {
         let echoes = [lab.peer().udp_echo(PEER_V4)?, lab.peer().udp_echo(PEER_V6)?];
         let other = lab.peer().udp_echo(OTHER_V4)?;
         let words = ["--direction", direction, "--peer", "10.77.0.2", "--peer", "fd77::2"];
@@ -92,5 +97,5 @@ pub(super) fn what_is_held_at_the_end_arrives(lab: &Lab, how: &How) -> Result<()
     ensure!(arrivals.lost() == 0, "{} of {} were lost", arrivals.lost(), arrivals.sent);
     ensure!(ended.counter("/delayed/lost")? == 0, "the evidence speaks of lost packets");
     nothing_left(lab)?;
-    spared(lab, sent_to(lab, PEER_V4))
+    spared(sent_to(lab, PEER_V4))
 }

@@ -37,7 +37,7 @@ pub(super) const CASES: &[Case] = &[
         together::each_ends_alone(lab, (H, "10.77.0.2"), (H, "10.77.0.3"))
     }),
     case("a_partition_beside_it_ends_alone", QEMU, |lab| {
-        together::each_ends_alone(lab, (H, "10.77.0.2"), (&PARTITION, "10.77.0.2"))
+        together::each_ends_alone(lab, (&PARTITION, "10.77.0.2"), (H, "10.77.0.2"))
     }),
 ];
 

@@ -12,7 +12,7 @@ const H: &How = &NFQUEUE;
 
 pub(super) const CASES: &[Case] = &[
     case("round_trips_grow_by_what_was_asked", BOTH, |lab| latency::round_trips_grow_by_what_was_asked(lab, H)),
-    case("jitter_keeps_the_order", BOTH, |lab| latency::jitter_keeps_the_order(lab, H)),
+    case("jitter_keeps_the_order", HOST, |lab| latency::jitter_keeps_the_order(lab, H)),
     case("reordering_reorders", HOST, |lab| latency::reordering_reorders(lab, H)),
     case("what_is_held_at_the_end_arrives", HOST, |lab| latency::what_is_held_at_the_end_arrives(lab, H)),
     case("only_the_named_peers_are_hit", BOTH, |lab| scope::only_the_named_peers_are_hit(lab, H)),

@@ -12,6 +12,7 @@ use super::how::{FEW, How, nothing_left, sent_to, spared};
 use crate::kernel::command::Order;
 use crate::kernel::lab::address::{OTHER_V4, PEER_V4, PEER_V6};
 use crate::kernel::lab::{DEVICE, Lab};
+use crate::kernel::matrix::Kernel;
 
 const PEERS: [&str; 6] = ["--direction", "Both", "--peer", "10.77.0.2", "--peer", "fd77::2"];
 
@@ -59,8 +60,8 @@ pub(super) fn what_is_not_ours_stays_equal(lab: &Lab, how: &How) -> Result<()> {
         let beside = scope.spawn(|| busy(lab, MOST, &stop));
         let tried = (|| {
             let running = how.order(lab, &["--for", &deadline(lab)]).and(&PEERS).in_effect(1)?;
-            how.hits(lab, sent_to(lab, PEER_V4))?;
-            how.hits(lab, sent_to(lab, PEER_V6))?;
+            how.hits(sent_to(lab, PEER_V4))?;
+            how.hits(sent_to(lab, PEER_V6))?;
             hit.store(2 * FEW, Ordering::SeqCst);
             running.wait()?.expect(0)
         })();
@@ -75,36 +76,38 @@ pub(super) fn what_is_not_ours_stays_equal(lab: &Lab, how: &How) -> Result<()> {
     ensure!(first["effective"] == "True" && first["cause"] == "deadline", "{first:#}");
     ensure!(!first["clean"].is_null() && first["state"] == "Restored", "{first:#}");
     lab.expect_unchanged(&before)?;
-    spared(lab, sent_to(lab, PEER_V4))?;
-    spared(lab, sent_to(lab, PEER_V6))
+    spared(sent_to(lab, PEER_V4))?;
+    spared(sent_to(lab, PEER_V6))
 }
 
-/// Long enough for the flows of a case.
+/// Long enough for the flows of a case on a busy machine: a fault that ends before them proves nothing.
 fn deadline(lab: &Lab) -> String {
-    format!("{}ms", 2000 + lab.patience().as_millis() / 10)
+    match lab.settings().kernel {
+        Kernel::Host => "4s".to_owned(),
+        Kernel::Qemu => "20s".to_owned(),
+    }
 }
 
 /// Ctrl-C and SIGTERM end it before its time, with the exit codes of their own.
 pub(super) fn ctrl_c_and_sigterm_end_it_early(lab: &Lab, how: &How) -> Result<()> {
-    let before = lab.snapshot()?;
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 6)] {
         let running = how.order(lab, &["--for", "5m"]).and(&PEERS).in_effect(1)?;
-        how.hits(lab, sent_to(lab, PEER_V4))?;
+        how.hits(sent_to(lab, PEER_V4))?;
         running.signal(signal)?;
         let ended = running.wait()?.expect(code)?;
         let attested = ended.attestations()?;
         let first = attested.first().context("nothing was attested")?;
         ensure!(first["state"] == "Restored" && first["effective"] == "True", "{first:#}");
-        spared(lab, sent_to(lab, PEER_V4))?;
+        spared(sent_to(lab, PEER_V4))?;
         nothing_left(lab)?;
     }
-    lab.expect_unchanged(&before)
+    Ok(())
 }
 
 /// No packet in scope: nothing is proven.
 pub(super) fn without_traffic_it_is_inconclusive(lab: &Lab, how: &How) -> Result<()> {
     let running = how.order(lab, &["--for", &deadline(lab)]).and(&PEERS).in_effect(1)?;
-    spared(lab, sent_to(lab, OTHER_V4))?;
+    spared(sent_to(lab, OTHER_V4))?;
     let ended = running.wait()?.expect(4)?;
     let attested = ended.attestations()?;
     let first = attested.first().context("nothing was attested")?;
@@ -162,7 +165,7 @@ pub(super) fn the_effect_has_ended_before_anything_is_removed(lab: &Lab, how: &H
         .env("RUMPUS_FAILPOINT_MARK", mark.display().to_string())
         .env("RUMPUS_LEASE", "60s")
         .in_effect(1)?;
-    how.hits(lab, sent_to(lab, PEER_V4))?;
+    how.hits(sent_to(lab, PEER_V4))?;
     running.signal(Signal::INT)?;
     let end = Instant::now() + lab.patience();
     while !mark.exists() {
@@ -170,25 +173,25 @@ pub(super) fn the_effect_has_ended_before_anything_is_removed(lab: &Lab, how: &H
         thread::sleep(Duration::from_millis(5));
     }
     // The process is stopped, its lease is long: only an emptied gate can spare these.
-    let left = spared(lab, sent_to(lab, PEER_V4));
+    let left = spared(sent_to(lab, PEER_V4));
     running.signal(Signal::CONT)?;
     running.wait()?.expect(130)?;
     left?;
-    spared(lab, sent_to(lab, PEER_V6))?;
+    spared(sent_to(lab, PEER_V6))?;
     nothing_left(lab)
 }
 
 /// A halt ends what is in effect, and nothing new begins until it is lifted.
 pub(super) fn a_halt_ends_it_and_blocks_the_next(lab: &Lab, how: &How) -> Result<()> {
     let running = how.order(lab, &["--for", "5m"]).and(&PEERS).in_effect(1)?;
-    how.hits(lab, sent_to(lab, PEER_V4))?;
+    how.hits(sent_to(lab, PEER_V4))?;
     lab.rumpus(&["halt", "--reason", "a test"]).run()?.expect(0)?;
-    spared(lab, sent_to(lab, PEER_V4))?;
+    spared(sent_to(lab, PEER_V4))?;
     running.wait()?;
     nothing_left(lab)?;
     lab.rumpus(&["resume"]).run()?.expect(0)?;
     refused_while_halted(lab, || how.order(lab, &["--for", "5m"]).and(&PEERS))?;
-    spared(lab, sent_to(lab, PEER_V4))
+    spared(sent_to(lab, PEER_V4))
 }
 
 /// Fails unless an armed run is refused while a halt stands; the halt is lifted afterwards.

@@ -28,30 +28,30 @@ pub(super) fn only_the_named_peers_are_hit(lab: &Lab, how: &How) -> Result<()> {
     let words = ["--direction", "Both", "--peer", "10.77.0.2", "--peer", "fd77::2"];
     let ended = how.under(lab, &words, || {
         for (peer, other) in [(PEER_V4, OTHER_V4), (PEER_V6, OTHER_V6)] {
-            how.hits(lab, sent_to(lab, peer))?;
-            how.hits(lab, got_from(lab, peer))?;
-            spared(lab, sent_to(lab, other))?;
-            spared(lab, got_from(lab, other))?;
+            how.hits(sent_to(lab, peer))?;
+            how.hits(got_from(lab, peer))?;
+            spared(sent_to(lab, other))?;
+            spared(got_from(lab, other))?;
         }
         for (peer, wanted) in [(PEER_V4, how.effect()), (OTHER_V4, Effect::None)] {
             let mut marked = sent_to(lab, peer);
             marked.tos = TOS;
-            expect(lab, marked, wanted)?;
+            expect(marked, wanted)?;
         }
         Ok(())
     })?;
     how.counted(&ended, 3 * FEW, 2 * FEW)?;
-    spared(lab, sent_to(lab, PEER_V4))?;
-    spared(lab, sent_to(lab, PEER_V6))
+    spared(sent_to(lab, PEER_V4))?;
+    spared(sent_to(lab, PEER_V6))
 }
 
 /// A family that no peer is in is untouched.
 pub(super) fn the_other_family_is_spared(lab: &Lab, how: &How) -> Result<()> {
     let ended = how.under(lab, &["--direction", "Both", "--peer", "fd77::/64"], || {
-        how.hits(lab, sent_to(lab, PEER_V6))?;
-        how.hits(lab, sent_to(lab, OTHER_V6))?;
-        spared(lab, sent_to(lab, PEER_V4))?;
-        spared(lab, got_from(lab, PEER_V4))
+        how.hits(sent_to(lab, PEER_V6))?;
+        how.hits(sent_to(lab, OTHER_V6))?;
+        spared(sent_to(lab, PEER_V4))?;
+        spared(got_from(lab, PEER_V4))
     })?;
     how.counted(&ended, 2 * FEW, 0)
 }
@@ -61,10 +61,10 @@ pub(super) fn excluded_peers_are_spared(lab: &Lab, how: &How) -> Result<()> {
     let peers = ["--direction", "Both", "--peer", "10.77.0.0/24", "--peer", "fd77::/64"];
     let words = [&peers[..], &["--except", "10.77.0.3", "--except", "fd77::3"]].concat();
     let ended = how.under(lab, &words, || {
-        how.hits(lab, sent_to(lab, PEER_V4))?;
-        how.hits(lab, sent_to(lab, PEER_V6))?;
-        spared(lab, sent_to(lab, OTHER_V4))?;
-        spared(lab, got_from(lab, OTHER_V6))
+        how.hits(sent_to(lab, PEER_V4))?;
+        how.hits(sent_to(lab, PEER_V6))?;
+        spared(sent_to(lab, OTHER_V4))?;
+        spared(got_from(lab, OTHER_V6))
     })?;
     how.counted(&ended, 2 * FEW, 0)
 }
@@ -77,12 +77,12 @@ pub(super) fn peers_and_ports_are_combined_with_and(lab: &Lab, how: &How) -> Res
     let sent = |to: IpAddr, port: u16| flow_between(lab, Side::Target, (own(to), 0).into(), (to, port).into());
     let got = |from: IpAddr, port: u16| flow_between(lab, Side::Peer, (from, port).into(), (own(from), 0).into());
     let ended = how.under(lab, &words, || {
-        how.hits(lab, sent(PEER_V4, PORT))?;
-        how.hits(lab, got(PEER_V4, PORT))?;
-        spared(lab, sent(PEER_V4, OTHER_PORT))?;
-        spared(lab, got(PEER_V4, OTHER_PORT))?;
-        spared(lab, sent(OTHER_V4, PORT))?;
-        spared(lab, got(OTHER_V4, PORT))?;
+        how.hits(sent(PEER_V4, PORT))?;
+        how.hits(got(PEER_V4, PORT))?;
+        spared(sent(PEER_V4, OTHER_PORT))?;
+        spared(got(PEER_V4, OTHER_PORT))?;
+        spared(sent(OTHER_V4, PORT))?;
+        spared(got(OTHER_V4, PORT))?;
         let tcp = lab.target().connect((PEER_V4, PORT).into(), lab.patience())?;
         ensure!(tcp == Connect::Open, "TCP to the same port: {tcp:?}");
         Ok(())
@@ -99,10 +99,10 @@ pub(super) fn own_ports_and_protocols_select(lab: &Lab, how: &How) -> Result<()>
     let sent = |port: u16| flow_between(lab, Side::Target, (own(PEER_V6), port).into(), (PEER_V6, 0).into());
     let listener = lab.target().run(|| TcpListener::bind((own(PEER_V4), PORT)).context("listen"))?;
     let ended = how.under(lab, &words, || {
-        how.hits(lab, got(PORT))?;
-        how.hits(lab, sent(PORT))?;
-        spared(lab, got(OTHER_PORT))?;
-        spared(lab, sent(OTHER_PORT))?;
+        how.hits(got(PORT))?;
+        how.hits(sent(PORT))?;
+        spared(got(OTHER_PORT))?;
+        spared(sent(OTHER_PORT))?;
         let tcp = lab.peer().connect((own(PEER_V4), PORT).into(), lab.patience())?;
         ensure!(tcp == Connect::Open, "TCP to the same port: {tcp:?}");
         Ok(())
@@ -114,8 +114,8 @@ pub(super) fn own_ports_and_protocols_select(lab: &Lab, how: &How) -> Result<()>
 /// One way out.
 pub(super) fn egress_is_what_the_target_sends(lab: &Lab, how: &How) -> Result<()> {
     let ended = how.under(lab, &["--direction", "Egress", "--peer", "10.77.0.2"], || {
-        how.hits(lab, sent_to(lab, PEER_V4))?;
-        spared(lab, got_from(lab, PEER_V4))
+        how.hits(sent_to(lab, PEER_V4))?;
+        spared(got_from(lab, PEER_V4))
     })?;
     how.counted(&ended, FEW, 0)
 }
@@ -123,8 +123,8 @@ pub(super) fn egress_is_what_the_target_sends(lab: &Lab, how: &How) -> Result<()
 /// One way in.
 pub(super) fn ingress_is_what_the_target_gets(lab: &Lab, how: &How) -> Result<()> {
     let ended = how.under(lab, &["--direction", "Ingress", "--peer", "fd77::2"], || {
-        how.hits(lab, got_from(lab, PEER_V6))?;
-        spared(lab, sent_to(lab, PEER_V6))
+        how.hits(got_from(lab, PEER_V6))?;
+        spared(sent_to(lab, PEER_V6))
     })?;
     how.counted(&ended, 0, FEW)
 }
@@ -147,13 +147,13 @@ pub(super) fn only_the_named_device_is_hit(lab: &Lab, how: &How) -> Result<()> {
         ensure!(Instant::now() < end, "the second cable does not come up");
     }
     let ended = how.under(lab, &["--direction", "Both", "--device", "eth1", "--protocol", "UDP"], || {
-        how.hits(lab, second)?;
-        spared(lab, first())
+        how.hits(second)?;
+        spared(first())
     })?;
     how.counted(&ended, FEW, 0)?;
     let ended = how.under(lab, &["--direction", "Both", "--device", DEVICE, "--protocol", "UDP"], || {
-        how.hits(lab, first())?;
-        spared(lab, second)
+        how.hits(first())?;
+        spared(second)
     })?;
     how.counted(&ended, FEW, 0)
 }
@@ -183,9 +183,9 @@ impl Drop for Etc {
 pub(super) fn names_come_from_the_targets_hosts_file(lab: &Lab, how: &How) -> Result<()> {
     let _etc = Etc::of(lab, "hosts", "10.77.0.2 victim.test\nfd77::2 victim.test\n10.77.0.3 other.test\n")?;
     let ended = how.under(lab, &["--direction", "Both", "--peer-name", "victim.test"], || {
-        how.hits(lab, sent_to(lab, PEER_V4))?;
-        how.hits(lab, sent_to(lab, PEER_V6))?;
-        spared(lab, sent_to(lab, OTHER_V4))
+        how.hits(sent_to(lab, PEER_V4))?;
+        how.hits(sent_to(lab, PEER_V6))?;
+        spared(sent_to(lab, OTHER_V4))
     })?;
     how.counted(&ended, 2 * FEW, 0)
 }
@@ -211,8 +211,8 @@ pub(super) fn names_come_from_the_targets_name_server(lab: &Lab, how: &How) -> R
             }
         });
         let tried = how.under(lab, &["--direction", "Both", "--peer-name", "victim.test"], || {
-            how.hits(lab, sent_to(lab, PEER_V4))?;
-            spared(lab, sent_to(lab, OTHER_V4))
+            how.hits(sent_to(lab, PEER_V4))?;
+            spared(sent_to(lab, OTHER_V4))
         });
         stop.store(true, Ordering::SeqCst);
         how.counted(&tried?, FEW, 0)
@@ -278,7 +278,7 @@ pub(super) fn a_fast_flow_to_another_peer_loses_nothing(lab: &Lab, how: &How) ->
         let flowing = scope.spawn(|| fast.send_until(&stop));
         let tried = (0..2).try_for_each(|_| {
             let words = ["--direction", "Both", "--peer", "10.77.0.2"];
-            let ended = how.under(lab, &words, || how.hits(lab, sent_to(lab, PEER_V4)))?;
+            let ended = how.under(lab, &words, || how.hits(sent_to(lab, PEER_V4)))?;
             how.counted(&ended, FEW, 0)
         });
         stop.store(true, Ordering::SeqCst);

@@ -6,10 +6,13 @@
 
 use super::attr::{Attributes, ne32};
 use netlink_sys::Socket;
+use netlink_sys::protocols::NETLINK_NETFILTER;
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::io;
+use std::mem::ManuallyDrop;
+use std::thread::Builder;
 
 /// How long an answer may take. The kernel answers within the send itself; only a lost answer takes longer.
 const ANSWER_SECONDS: i64 = 5;
@@ -154,8 +157,24 @@ fn edge(kind: u16) -> Message {
 /// One open socket in the network namespace of the thread that opened it.
 #[derive(Debug)]
 pub struct Connection {
-    socket: Socket,
+    /// Taken only when the connection is dropped.
+    socket: ManuallyDrop<Socket>,
     sequence: u32,
+    slow_to_close: bool,
+}
+
+impl Drop for Connection {
+    /// Closes the socket on a thread of its own where that is slow: nobody who ends a fault waits for the kernel to
+    /// free what is out of effect already.
+    fn drop(&mut self) {
+        // SAFETY: The socket is taken here only, and nothing uses it after `drop`.
+        #[expect(unsafe_code, reason = "the socket moves to the thread that closes it")]
+        let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
+        if self.slow_to_close {
+            // Without a thread the closure is dropped here, and closes the socket.
+            drop(Builder::new().name("rumpus-close".into()).spawn(move || drop(socket)));
+        }
+    }
 }
 
 impl Connection {
@@ -169,7 +188,8 @@ impl Connection {
         let timeout = TimeVal::seconds(ANSWER_SECONDS);
         setsockopt(&socket, sockopt::ReceiveTimeout, &timeout)
             .map_err(|source| NetlinkError::Option { option: "receive timeout", source })?;
-        Ok(Self { socket, sequence: 1 })
+        let slow_to_close = protocol == NETLINK_NETFILTER;
+        Ok(Self { socket: ManuallyDrop::new(socket), sequence: 1, slow_to_close })
     }
 
     /// Sends one request and waits for its acknowledgement.
@@ -190,8 +210,8 @@ impl Connection {
 
     /// Sends a transaction; an error means that the kernel took none of it.
     ///
-    /// The effect begins and ends within this call. Closing the connection afterwards waits for the kernel to free
-    /// what was deleted (10 to 20 ms: `nft_rcv_nl_event` in net/netfilter/nf_tables_api.c, 6.1).
+    /// The effect begins and ends within this call. Closing the socket afterwards waits for the kernel to free what was
+    /// deleted (10 to 20 ms: `nft_rcv_nl_event` in net/netfilter/nf_tables_api.c, 6.1), so that is done elsewhere.
     pub fn commit(&mut self, transaction: &Transaction) -> Result<(), NetlinkError> {
         let last = u32::try_from(transaction.starts.len()).map_err(|_too_many| NetlinkError::TooLong)?;
         self.send(&transaction.bytes)?;

@@ -13,9 +13,12 @@ use crate::place;
 use crate::steps::Count;
 use crate::tools::MUSL;
 
-/// Cases at a time. Most of a case is waiting; under emulation two processors are the limit.
-const JOBS_HOST: &str = "16";
-const JOBS_QEMU: &str = "6";
+/// Cases at a time, and the lease of their agents. Most of a case is waiting; under emulation two processors are the
+/// limit, and everything takes about ten times as long.
+const HOST: (&str, &str) = ("16", "1s");
+const QEMU: (&str, &str) = ("4", "5s");
+/// The profile of the binary: failpoints and assertions as in a debug build, but quick enough for emulation.
+const PROFILE: &str = "ktest";
 
 /// The life of a guest: the whole suite takes a few minutes there; a soaking one repeats itself.
 const LIMIT: Duration = Duration::from_secs(25 * 60);
@@ -62,9 +65,9 @@ impl Ran {
 
 /// Builds the kernel tests as a static binary and returns it.
 pub(crate) fn build() -> Result<PathBuf> {
-    run(command("cargo", ["build", "--package", "rumpus-tests", "--bin", "rumpus-ktest", "--target", MUSL])
+    run(command("cargo", ["build", "--package", "rumpus-tests", "--bin", "rumpus-ktest", "--profile", PROFILE, "--target", MUSL])
         .current_dir(place::root()?))?;
-    Ok(place::target()?.join(MUSL).join("debug/rumpus-ktest"))
+    Ok(place::target()?.join(MUSL).join(PROFILE).join("rumpus-ktest"))
 }
 
 /// Asks the binary for one of its lists.
@@ -81,7 +84,7 @@ pub(crate) fn on_host(asked: &Asked) -> Result<Ran> {
     if results.exists() {
         fs::remove_file(&results).context("remove the last run's results")?;
     }
-    let mut program = command(binary, arguments("host", JOBS_HOST, asked));
+    let mut program = command(binary, arguments("host", HOST, asked));
     program.arg("--results").arg(&results).env("RUST_BACKTRACE", "0");
     let status = stream(&mut program, |_line| {})?;
     let text = fs::read_to_string(&results).with_context(|| format!("read {}", results.display()))?;
@@ -90,15 +93,15 @@ pub(crate) fn on_host(asked: &Asked) -> Result<Ran> {
 
 /// Runs the cases in the guest, in one boot.
 pub(crate) fn in_guest(asked: &Asked) -> Result<Ran> {
-    let mut args = arguments("qemu", JOBS_QEMU, asked);
+    let mut args = arguments("qemu", QEMU, asked);
     args.extend(["--results".to_owned(), boot::RESULTS.to_owned()]);
     let program = Program { binary: Some(build()?), args, without: asked.without.clone() };
     let ended = boot::boot(&program, if asked.soak { SOAK_LIMIT } else { LIMIT })?;
     ran(ended.results.iter().map(String::as_str), ended.code == 0)
 }
 
-fn arguments(kernel: &str, jobs: &str, asked: &Asked) -> Vec<String> {
-    let mut args = ["run", "--kernel", kernel, "--jobs", jobs, "--lease", "1s"].map(str::to_owned).to_vec();
+fn arguments(kernel: &str, (jobs, lease): (&str, &str), asked: &Asked) -> Vec<String> {
+    let mut args = ["run", "--kernel", kernel, "--jobs", jobs, "--lease", lease].map(str::to_owned).to_vec();
     if asked.soak {
         args.push("--soak".to_owned());
     }

@@ -187,6 +187,24 @@ impl Running {
         }
     }
 
+    /// Waits until it is stopped: a failpoint leaves its mark just before it stops, and SIGCONT must not come first.
+    ///
+    /// # Errors
+    /// If it takes too long.
+    pub fn stopped(&self) -> Result<()> {
+        let end = Instant::now() + self.patience;
+        let path = format!("/proc/{}/stat", self.pid());
+        loop {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+            // The state stands behind the name, which ends with the last parenthesis.
+            if text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "`{}` does not stop", self.words);
+            thread::sleep(TICK);
+        }
+    }
+
     /// Sends a signal by pidfd.
     ///
     /// # Errors

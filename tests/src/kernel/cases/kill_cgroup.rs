@@ -139,6 +139,7 @@ fn a_container_that_is_gone_is_not_killed_twice(lab: &Lab) -> Result<()> {
         std::thread::sleep(Duration::from_millis(2));
     }
     victim.end()?;
+    running.stopped()?;
     running.signal(rustix::process::Signal::CONT)?;
     let ended = running.wait()?.expect(4)?;
     let attested = ended.attestations()?;

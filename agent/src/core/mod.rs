@@ -334,7 +334,10 @@ impl Core {
             return;
         }
         let Some(slot) = self.ops.remove(&op).and_then(|id| self.slots.get_mut(&id)) else { return };
-        if let Outcome::Halt(halted) = &outcome {
+        // A slow answer must not lift a Halt that a contact has seen since: only a contact does.
+        if let Outcome::Halt(halted) = &outcome
+            && halted.stands()
+        {
             self.halted = halted.clone();
         }
         slot.done(now, op, outcome);

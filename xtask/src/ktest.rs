@@ -65,8 +65,11 @@ impl Ran {
 
 /// Builds the kernel tests as a static binary and returns it.
 pub(crate) fn build() -> Result<PathBuf> {
-    run(command("cargo", ["build", "--package", "rumpus-tests", "--bin", "rumpus-ktest", "--profile", PROFILE, "--target", MUSL])
-        .current_dir(place::root()?))?;
+    run(command(
+        "cargo",
+        ["build", "--package", "rumpus-tests", "--bin", "rumpus-ktest", "--profile", PROFILE, "--target", MUSL],
+    )
+    .current_dir(place::root()?))?;
     Ok(place::target()?.join(MUSL).join(PROFILE).join("rumpus-ktest"))
 }
 

@@ -68,7 +68,10 @@ pub(super) fn rules_deleted(lab: &Lab, subject: Subject) -> Result<()> {
         } else {
             for line in lab.target().tool("nft", &["list", "tables"])?.lines().filter(|line| line.contains("rumpus")) {
                 let words: Vec<&str> = ["delete"].into_iter().chain(line.split(' ')).collect();
-                lab.target().tool("nft", &words)?;
+                // The agent notices the first one and may be quicker with the second.
+                if let Err(error) = lab.target().tool("nft", &words) {
+                    ensure!(error.to_string().contains("No such file"), "{error:#}");
+                }
             }
         }
         let deleted = boottime();

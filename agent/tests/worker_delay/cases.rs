@@ -60,7 +60,11 @@ pub fn delayed(family: u8, hooks: &'static [u32], args: &DelayArgs) -> (Pair, Sp
     (pair, spawner, worker)
 }
 
+/// A delay is never short; on a busy machine it may be long, but not by another delay (100 ms).
+const NOISE: Duration = Duration::from_millis(80);
+
 fn assert_between(times: &mut [Duration], least: Duration, most: Duration) {
+    let most = most + NOISE;
     let (first, middle) = (percentile(times, 0), percentile(times, 50));
     assert!(first >= least, "{first:?} is below {least:?}");
     assert!(middle <= most, "the median {middle:?} is above {most:?}");
@@ -154,7 +158,7 @@ fn a_killed_worker_lets_traffic_pass() {
     let status = worker.wait_gone(MS * 500).unwrap().expect("still there");
     assert_eq!(status.signal(), Some(9));
     let first = ping(&socket, PEER4, 7, 64, 1)[0];
-    assert!(first < MS * 50, "{first:?}");
+    assert!(first < MS * 50 + NOISE, "{first:?}");
 }
 
 fn a_stopped_worker_is_killed_by_the_kernel() {
@@ -170,7 +174,7 @@ fn a_stopped_worker_is_killed_by_the_kernel() {
     assert_eq!(status.signal(), Some(9));
     assert!(late >= MS * 500 && late < MS * 1000, "killed {late:?} after the deadline");
     let first = ping(&socket, PEER4, 7, 64, 1)[0];
-    assert!(first < MS * 50, "{first:?}");
+    assert!(first < MS * 50 + NOISE, "{first:?}");
 }
 
 /// The role `parent`: starts a worker, says its pid, and waits to be killed.

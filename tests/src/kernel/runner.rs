@@ -18,11 +18,14 @@ use nix::unistd::Pid;
 
 use super::case::{Case, Settings};
 use super::lab::{self, Lab};
+use super::matrix::Kernel;
 use super::report::{Outcome, Report};
 
-/// The life of one case. The longest wait for a worker's timer and a lease; under emulation
-/// everything takes about ten times as long.
+/// The life of one case: the longest wait for a worker's timer and a lease.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// Under emulation everything takes about ten times as long, and longer beside other work.
+const EMULATED_LIMIT: Duration = Duration::from_secs(300);
 
 /// A soaking case repeats itself.
 const SOAK_LIMIT: Duration = Duration::from_secs(1800);
@@ -32,6 +35,14 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// Lines of a case's output that the report repeats.
 const TAIL: usize = 40;
+
+fn limit(settings: &Settings) -> Duration {
+    match (settings.soak, settings.kernel) {
+        (true, _) => SOAK_LIMIT,
+        (false, Kernel::Qemu) => EMULATED_LIMIT,
+        (false, Kernel::Host) => LIMIT,
+    }
+}
 
 /// Runs the cases, at most `jobs` at a time, and reports each as it ends.
 ///
@@ -75,7 +86,7 @@ fn supervise(case: &Case, id: &str, settings: &Settings) -> Result<()> {
     let output = format!("/tmp/rumpus-test-{id}.output");
     let file = File::create(&output).with_context(|| format!("make {output}"))?;
     let mut child = spawn(case, id, settings, file)?;
-    let ended = wait(&mut child, if settings.soak { SOAK_LIMIT } else { LIMIT });
+    let ended = wait(&mut child, limit(settings));
     let left = lab::sweep(id);
     let text = fs::read_to_string(&output).with_context(|| format!("read {output}"))?;
     fs::remove_file(&output).with_context(|| format!("remove {output}"))?;

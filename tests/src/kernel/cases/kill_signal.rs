@@ -147,6 +147,7 @@ fn replaced(lab: &Lab) -> Result<Option<Victim>> {
     fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).context("choose the next pid")?;
     let other = Victim::start(lab, 'a', &[])?;
     let taken = other.pid() == pid;
+    running.stopped()?;
     running.signal(rustix::process::Signal::CONT)?;
     let ended = running.wait()?.expect(4)?;
     let attested = ended.attestations()?;

@@ -174,6 +174,7 @@ pub(super) fn the_effect_has_ended_before_anything_is_removed(lab: &Lab, how: &H
     }
     // The process is stopped, its lease is long: only an emptied gate can spare these.
     let left = spared(sent_to(lab, PEER_V4));
+    running.stopped()?;
     running.signal(Signal::CONT)?;
     running.wait()?.expect(130)?;
     left?;

@@ -2,7 +2,6 @@
 
 use super::{Direction, NumberOrText, OneOrMany, Peers, Protocol};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// One entry of `faults`: exactly one of the faults, and a weight once there are several.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -12,8 +11,8 @@ pub struct Fault {
     pub latency: Option<Latency>,
     pub loss: Option<Loss>,
     pub partition: Option<Partition>,
-    pub pod_delete: Option<IgnoredAny>,
-    pub pod_evict: Option<IgnoredAny>,
+    pub pod_delete: Option<PodDelete>,
+    pub pod_evict: Option<PodEvict>,
     pub weight: Option<i64>,
 }
 
@@ -24,6 +23,22 @@ pub struct Kill {
     pub signal: Option<NumberOrText>,
     pub grace: Option<String>,
     pub container: Option<bool>,
+}
+
+/// A pod is deleted through the API; by the controller, not on a node.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodDelete {
+    /// Absent: the pod's own.
+    pub grace_period: Option<String>,
+}
+
+/// A pod is evicted through the API, which asks its disruption budget; by the controller, not on a node.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodEvict {
+    /// Absent: the pod's own.
+    pub grace_period: Option<String>,
 }
 
 /// Packets are held back.

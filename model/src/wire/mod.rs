@@ -15,12 +15,13 @@ pub mod schedule;
 pub mod targets;
 
 pub use experiment::{Check, Experiment, Limits, NoChecks, Pick, Rounding, SteadyState};
-pub use fault::{Fault, How, Kill, Latency, Loss, Partition, Probes};
+pub use fault::{Fault, How, Kill, Latency, Loss, Partition, PodDelete, PodEvict, Probes};
 pub use peers::{Direction, Except, Peers, PodPeers, Protocol};
 pub use scalar::{NumberOrText, OneOrMany};
 pub use schedule::Schedule;
 pub use targets::{
-    Containers, Host, LabelSelector, NetNs, Nodes, Pods, ProcessMatch, Processes, Requirement, Targets, Units,
+    Containers, Host, LabelSelector, NetNs, Nodes, OwnerMatch, PodPhase, Pods, ProcessMatch, Processes, Requirement,
+    Targets, Units,
 };
 
 /// Group and version of every object.

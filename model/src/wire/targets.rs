@@ -17,7 +17,7 @@ pub struct Targets {
     pub host: Option<Host>,
 }
 
-/// Pods of a cluster.
+/// Pods of a cluster: all given parts match, `exclude` wins.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pods {
@@ -25,8 +25,33 @@ pub struct Pods {
     pub all_namespaces: Option<bool>,
     pub selector: Option<LabelSelector>,
     pub exclude: Option<LabelSelector>,
+    /// Pods by name.
+    pub names: Option<Vec<String>>,
+    /// Top owners: a Deployment, not its ReplicaSet.
+    pub owners: Option<Vec<OwnerMatch>>,
+    /// Nodes by name.
+    pub nodes: Option<Vec<String>>,
+    /// Zones, as the nodes' label `topology.kubernetes.io/zone` names them.
+    pub zones: Option<Vec<String>>,
     pub min_age: Option<String>,
+    pub ready: Option<bool>,
+    pub phase: Option<PodPhase>,
     pub container: Option<String>,
+}
+
+/// What owns a pod, by kind, by name, or both.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OwnerMatch {
+    pub kind: Option<String>,
+    pub name: Option<String>,
+}
+
+/// Phases of pods that may be hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum PodPhase {
+    Pending,
+    Running,
 }
 
 /// Labels, as everywhere in Kubernetes.

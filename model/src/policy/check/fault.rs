@@ -43,8 +43,8 @@ fn entry(written: &wire::Fault, place: &Place<'_>) -> Option<Fault> {
     if written.weight.is_some() {
         place.field("weight").unbuilt("weights are not built", "leave it out: there is one fault");
     }
-    for (name, given) in [("podDelete", &written.pod_delete), ("podEvict", &written.pod_evict)] {
-        if given.is_some() {
+    for (name, given) in [("podDelete", written.pod_delete.is_some()), ("podEvict", written.pod_evict.is_some())] {
+        if given {
             place.field(name).wrong("is done by a cluster's controller, not on a host", "use kill");
         }
     }

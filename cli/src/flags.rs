@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use clap::Args;
 use rumpus_model::fault::Fault as Parsed;
-use rumpus_model::policy::{Policy, Problem};
+use rumpus_model::policy::{Policy, Problem, Site};
 use rumpus_model::wire::{
     ChaosPolicy, Containers, Direction, Except, Experiment, Fault, Host, How, Kill, Latency, Loss, NetNs, NoChecks,
     NumberOrText, OneOrMany, Partition, Peers, Pick, ProcessMatch, Processes, Protocol, Rounding, SteadyState, Targets,
@@ -119,7 +119,7 @@ impl FaultFlags {
                 checks: None,
             }),
         };
-        Policy::from_wire(&ChaosPolicy::by_hand(fault, experiment)).map_err(|problems| Failure::Problems {
+        Policy::from_wire(&ChaosPolicy::by_hand(fault, experiment), Site::Host).map_err(|problems| Failure::Problems {
             file: "the flags".into(),
             problems: problems.into_iter().map(by_flag).collect(),
         })

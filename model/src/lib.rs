@@ -21,6 +21,7 @@
 //! | Verdict | about the hypothesis, apart from the fault's state |
 
 pub mod change;
+pub mod cluster;
 pub mod duration;
 pub mod engine;
 pub mod evidence;

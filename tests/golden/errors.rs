@@ -163,7 +163,7 @@ fn faults_and_what_they_go_with() {
         fault("a long grace", "kill: {signal: TERM, grace: 11m}"),
         fault("both kinds of kill", "kill: {signal: TERM, container: true}"),
         fault("a container of processes", "kill: {container: true}"),
-        fault("a pod on a host", "podDelete: {gracePeriodSeconds: 0}"),
+        fault("a pod on a host", "podDelete: {gracePeriod: 0s}"),
         fault("no direction", "latency: {delay: 1s}"),
         fault("no delay", "latency: {direction: Both}"),
         fault("no time of delay", "latency: {delay: 0ms, direction: Both}"),

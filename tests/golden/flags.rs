@@ -2,7 +2,7 @@
 
 use super::document;
 use rumpus_model::fault::Fault;
-use rumpus_model::policy::{Mode, Policy, parse};
+use rumpus_model::policy::{Mode, Policy, Site, parse};
 use rumpus_model::wire::scalar::word;
 use rumpus_model::wire::targets::NetNs;
 use rumpus_model::wire::{
@@ -34,7 +34,7 @@ fn by_flags(delay: &str, port: &str, direction: &str) -> ChaosPolicy {
 
 #[test]
 fn flags_are_checked_by_the_rules_of_files_and_give_the_same_fault() {
-    let flags = Policy::from_wire(&by_flags("100ms", "5432", "Egress")).unwrap();
+    let flags = Policy::from_wire(&by_flags("100ms", "5432", "Egress"), Site::Host).unwrap();
     let file = document(
         "targets: {netns: {names: [web]}}\npick: {all: true}\nfaults: [latency: {delay: 100ms, direction: Egress, \
          peers: {names: [db]}, ports: [5432]}]\nduration: 5s\nsteadyState: {none: {reason: by hand}}\n",
@@ -46,7 +46,7 @@ fn flags_are_checked_by_the_rules_of_files_and_give_the_same_fault() {
 
 #[test]
 fn what_is_wrong_with_flags_has_a_field_and_no_line() {
-    let problems = Policy::from_wire(&by_flags("11s", "0", "Out")).unwrap_err();
+    let problems = Policy::from_wire(&by_flags("11s", "0", "Out"), Site::Host).unwrap_err();
     let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(
         text,

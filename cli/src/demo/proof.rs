@@ -70,6 +70,7 @@ pub fn judge(played: &Played, before: Window, told: &Told, now: Duration) -> Pro
             let left: Vec<String> = killed.iter().filter(alive).map(u32::to_string).collect();
             need(left.is_empty(), format!("no new process in place of {}", left.join(", ")));
         }
+        Fault::PodDelete(_) | Fault::PodEvict(_) => need(false, "pods are not part of the demo".into()),
     }
     need(after.requests > 0, "there was no request afterwards".into());
     let share = after.failed_percent();
@@ -83,7 +84,7 @@ fn spans(played: &Played, replaced: &[Started]) -> (Duration, Duration, Duration
     let from = played.attestations.iter().filter_map(|a| a.in_effect).max().unwrap_or(played.began);
     let end = played.attestations.iter().filter_map(|a| a.effect_ended).min().unwrap_or(played.ended);
     match &played.plan.fault {
-        Fault::Kill(_) => {
+        Fault::Kill(_) | Fault::PodDelete(_) | Fault::PodEvict(_) => {
             let back = replaced.iter().map(|s| s.at).max().unwrap_or(played.ended);
             (played.began, back, back.max(played.ended) + SETTLE)
         }

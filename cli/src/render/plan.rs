@@ -54,6 +54,8 @@ fn fault(fault: &Fault) -> String {
             How::Drop => "partition, dropped".to_owned(),
             How::Reject => "partition, rejected".to_owned(),
         },
+        Fault::PodDelete(_) => "delete the pod".to_owned(),
+        Fault::PodEvict(_) => "evict the pod".to_owned(),
     };
     match fault.network() {
         None => what,

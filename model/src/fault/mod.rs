@@ -14,12 +14,16 @@ pub mod latency;
 pub mod loss;
 pub mod network;
 pub mod partition;
+pub mod pod_delete;
+pub mod pod_evict;
 
 pub use kill::Kill;
 pub use latency::Latency;
 pub use loss::Loss;
 pub use network::Network;
 pub use partition::Partition;
+pub use pod_delete::PodDelete;
+pub use pod_evict::PodEvict;
 
 /// One fault with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,11 +32,15 @@ pub enum Fault {
     Latency(Latency),
     Loss(Loss),
     Partition(Partition),
+    PodDelete(PodDelete),
+    PodEvict(PodEvict),
 }
 
 impl Fault {
-    /// Names of all faults, as policies write them.
+    /// Names of the faults that an agent carries out, as policies write them.
     pub const NAMES: [&'static str; 4] = ["kill", "latency", "loss", "partition"];
+    /// Names of the faults that a cluster's controller carries out itself.
+    pub const CLUSTER_NAMES: [&'static str; 2] = ["podDelete", "podEvict"];
 
     pub fn name(&self) -> &'static str {
         match self {
@@ -40,6 +48,39 @@ impl Fault {
             Self::Latency(_) => "latency",
             Self::Loss(_) => "loss",
             Self::Partition(_) => "partition",
+            Self::PodDelete(_) => "podDelete",
+            Self::PodEvict(_) => "podEvict",
+        }
+    }
+
+    /// Returns the name under which a node tells whether it can do it: the fault's own, but for killing a whole
+    /// container, which has an engine of its own.
+    pub fn capability(&self) -> &'static str {
+        match self {
+            Self::Kill(Kill::Container) => "killContainer",
+            Self::Kill(Kill::Process { .. })
+            | Self::Latency(_)
+            | Self::Loss(_)
+            | Self::Partition(_)
+            | Self::PodDelete(_)
+            | Self::PodEvict(_) => self.name(),
+        }
+    }
+
+    /// Returns whether the controller carries it out itself, through the API server.
+    pub fn by_controller(&self) -> bool {
+        match self {
+            Self::PodDelete(_) | Self::PodEvict(_) => true,
+            Self::Kill(_) | Self::Latency(_) | Self::Loss(_) | Self::Partition(_) => false,
+        }
+    }
+
+    /// Returns whether whoever asks a pod for its service gets none while it is in effect.
+    pub fn takes_down(&self) -> bool {
+        match self {
+            Self::Kill(_) | Self::Partition(_) | Self::PodDelete(_) | Self::PodEvict(_) => true,
+            Self::Loss(loss) => loss.percent == 100,
+            Self::Latency(_) => false,
         }
     }
 
@@ -51,7 +92,7 @@ impl Fault {
     /// Returns which packets a network fault is about.
     pub fn network(&self) -> Option<&Network> {
         match self {
-            Self::Kill(_) => None,
+            Self::Kill(_) | Self::PodDelete(_) | Self::PodEvict(_) => None,
             Self::Latency(l) => Some(&l.network),
             Self::Loss(l) => Some(&l.network),
             Self::Partition(p) => Some(&p.network),
@@ -65,6 +106,7 @@ impl Fault {
             Self::Kill(k) => k.engines(),
             Self::Latency(l) => l.engines(host),
             Self::Loss(_) | Self::Partition(_) => &[Engine::Nft],
+            Self::PodDelete(_) | Self::PodEvict(_) => &[],
         }
     }
 
@@ -75,6 +117,8 @@ impl Fault {
             Self::Latency(l) => l.expected(),
             Self::Loss(l) => l.expected(),
             Self::Partition(p) => p.expected(),
+            Self::PodDelete(d) => d.expected(),
+            Self::PodEvict(e) => e.expected(),
         }
     }
 
@@ -86,7 +130,8 @@ impl Fault {
             (Self::Latency(l), Some(scope)) => l.changes(engine, scope),
             (Self::Loss(l), Some(scope)) => l.changes(scope, host),
             (Self::Partition(p), Some(scope)) => p.changes(scope, host),
-            (Self::Latency(_) | Self::Loss(_) | Self::Partition(_), None) => Vec::new(),
+            (Self::Latency(_) | Self::Loss(_) | Self::Partition(_), None)
+            | (Self::PodDelete(_) | Self::PodEvict(_), _) => Vec::new(),
         }
     }
 
@@ -97,6 +142,8 @@ impl Fault {
             Self::Latency(l) => l.effective(readings),
             Self::Loss(l) => l.effective(readings),
             Self::Partition(p) => p.effective(readings),
+            // Judged by the controller: the UID is gone.
+            Self::PodDelete(_) | Self::PodEvict(_) => Effective::Unknown,
         }
     }
 }

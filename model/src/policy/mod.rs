@@ -3,7 +3,7 @@
 use crate::fault::Fault;
 use crate::pick::Pick;
 use crate::select::Selector;
-use crate::wire::ChaosPolicy;
+use crate::wire::{ChaosPolicy, ChaosRun};
 use std::time::Duration;
 
 pub mod parse;
@@ -16,7 +16,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use parse::parse;
+pub use parse::{parse, parse_for};
 pub use problem::Problem;
 pub use yaml::MAX_BYTES;
 
@@ -34,15 +34,33 @@ pub struct Policy {
     /// Fields that are written and have no meaning on a host, or are not built: refused by name once a run is armed,
     /// never ignored.
     pub unbuilt: Vec<Unbuilt>,
+    /// The account whose rights a policy uses that leaves its namespace; in a cluster only.
+    pub service_account: Option<String>,
+}
+
+/// Where a policy is meant to run: it decides which fields have no meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Site {
+    Cluster,
+    Host,
 }
 
 impl Policy {
-    /// Checks a policy that was put together by hand: the same rules as for a file, without lines.
+    /// Checks a policy that was put together by hand, or read from the API server: the same rules as for a file,
+    /// without lines.
     ///
     /// # Errors
     /// Everything that is wrong, each with the field's path.
-    pub fn from_wire(written: &ChaosPolicy) -> Result<Self, Vec<Problem>> {
-        check::policy(written)
+    pub fn from_wire(written: &ChaosPolicy, site: Site) -> Result<Self, Vec<Problem>> {
+        check::policy(written, site)
+    }
+
+    /// Checks a run that holds its experiment.
+    ///
+    /// # Errors
+    /// As [`Policy::from_wire`].
+    pub fn from_run(written: &ChaosRun, site: Site) -> Result<Self, Vec<Problem>> {
+        check::run(written, site)
     }
 }
 

@@ -2,19 +2,27 @@
 //!
 //! A file holds one or several YAML documents, each a ChaosPolicy or a ChaosRun with its experiment inline.
 
-use super::Policy;
 use super::check;
 use super::decode::{self, Decoded, MAX_PROBLEMS};
 use super::problem::Problem;
 use super::yaml::{self, Node, Value};
+use super::{Policy, Site};
 use crate::wire::{API_VERSION, ChaosPolicy, ChaosRun, POLICY_KIND, RUN_KIND};
 use serde::de::DeserializeOwned;
 
-/// Reads a file.
+/// Reads a file that is meant for a host.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the text; at most 50 problems for each document.
 pub fn parse(text: &str) -> Result<Vec<Policy>, Vec<Problem>> {
+    parse_for(text, Site::Host)
+}
+
+/// Reads a file that is meant for a host, or for a cluster.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_for(text: &str, site: Site) -> Result<Vec<Policy>, Vec<Problem>> {
     let documents = yaml::documents(text).map_err(|problem| vec![problem])?;
     if documents.is_empty() {
         let hint = format!("write a {POLICY_KIND} of {API_VERSION}");
@@ -22,7 +30,7 @@ pub fn parse(text: &str) -> Result<Vec<Policy>, Vec<Problem>> {
     }
     let (mut policies, mut problems) = (Vec::new(), Vec::new());
     for document in &documents {
-        match one(document) {
+        match one(document, site) {
             Ok(policy) => policies.push(policy),
             Err(found) => problems.extend(placed(document, found)),
         }
@@ -37,7 +45,7 @@ pub fn parse(text: &str) -> Result<Vec<Policy>, Vec<Problem>> {
     if problems.is_empty() { Ok(policies) } else { Err(problems) }
 }
 
-fn one(document: &Node) -> Result<Policy, Vec<Problem>> {
+fn one(document: &Node, site: Site) -> Result<Policy, Vec<Problem>> {
     match text(document, "apiVersion") {
         Some(API_VERSION) => {}
         Some(other) => return Err(vec![Problem::at("apiVersion", format!("`{other}` is not known here"), api_hint())]),
@@ -45,8 +53,8 @@ fn one(document: &Node) -> Result<Policy, Vec<Problem>> {
     }
     let hint = format!("write {POLICY_KIND} or {RUN_KIND}");
     match text(document, "kind") {
-        Some(POLICY_KIND) => policy(document, |p: &ChaosPolicy| check::policy(p)),
-        Some(RUN_KIND) => policy(document, |r: &ChaosRun| check::run(r)),
+        Some(POLICY_KIND) => policy(document, |p: &ChaosPolicy| check::policy(p, site)),
+        Some(RUN_KIND) => policy(document, |r: &ChaosRun| check::run(r, site)),
         Some(other) => Err(vec![Problem::at("kind", format!("`{other}` is nothing that can be run"), hint)]),
         None => Err(vec![Problem::at("kind", "is missing", hint)]),
     }

@@ -110,7 +110,8 @@ impl Selector {
         match (self, fault) {
             (Self::Host, _) => host::find(world),
             (Self::NetNs(names), _) => names.find(world),
-            (Self::NotHere { .. }, _) => Found::default(),
+            // Pods are found in a cluster's world; their faults are nothing for a host.
+            (Self::NotHere { .. }, _) | (_, Fault::PodDelete(_) | Fault::PodEvict(_)) => Found::default(),
             (Self::Processes(select), Fault::Kill(_)) => processes::each(world, select.matched(world)),
             (Self::Containers(select), Fault::Kill(Kill::Container)) => select.whole(world),
             (Self::Containers(select), Fault::Kill(Kill::Process { .. })) => select.inits(world),

@@ -119,6 +119,7 @@ fn together(targets: &Selector, fault: &Fault, place: &Place<'_>) {
         }
         (Selector::Processes(_) | Selector::Containers(_), Fault::Kill(_))
         | (_, Fault::Latency(_) | Fault::Loss(_) | Fault::Partition(_))
+        | (_, Fault::PodDelete(_) | Fault::PodEvict(_))
         | (Selector::NotHere { .. }, Fault::Kill(_)) => {}
     }
 }

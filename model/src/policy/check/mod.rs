@@ -4,7 +4,7 @@
 //! honoured here goes to `Policy::unbuilt`, never to nowhere.
 
 use super::problem::Problem;
-use super::{Mode, Policy};
+use super::{Mode, Policy, Site};
 use crate::wire::{self, API_VERSION, ChaosPolicy, ChaosRun, Metadata, Object};
 use place::Book;
 
@@ -19,11 +19,11 @@ mod ports;
 mod targets;
 
 /// Checks a policy.
-pub(crate) fn policy(object: &ChaosPolicy) -> Result<Policy, Vec<Problem>> {
-    let book = Book::default();
+pub(crate) fn policy(object: &ChaosPolicy, site: Site) -> Result<Policy, Vec<Problem>> {
+    let book = Book::new(site);
     let checked = head(object, &book).and_then(|(name, namespace, spec)| {
         let root = book.root().field("spec");
-        if spec.service_account_name.is_some() {
+        if spec.service_account_name.is_some() && !root.in_cluster() {
             let why = "a host has no service accounts";
             root.field("serviceAccountName").unbuilt(why, "leave it out; on a host the user who runs it decides");
         }
@@ -36,26 +36,29 @@ pub(crate) fn policy(object: &ChaosPolicy) -> Result<Policy, Vec<Problem>> {
             seed: None,
             experiment,
             unbuilt: Vec::new(),
+            service_account: spec.service_account_name.clone().filter(|_| root.in_cluster()),
         })
     });
     book.close(checked)
 }
 
 /// Checks a run that holds its experiment.
-pub(crate) fn run(object: &ChaosRun) -> Result<Policy, Vec<Problem>> {
-    let book = Book::default();
+pub(crate) fn run(object: &ChaosRun, site: Site) -> Result<Policy, Vec<Problem>> {
+    let book = Book::new(site);
     let checked = head(object, &book).and_then(|(name, namespace, spec)| {
         let root = book.root().field("spec");
-        if spec.policy_ref.is_some() {
+        let host = !root.in_cluster();
+        if spec.policy_ref.is_some() && host {
             root.field("policyRef").unbuilt("a host has no policies by name", "name the policy's file instead");
         }
         if spec.group.is_some() {
             root.field("group").unbuilt("groups belong to a schedule", "leave it out");
         }
-        if spec.requested_by.is_some() {
+        if spec.requested_by.is_some() && host {
             root.field("requestedBy").unbuilt("is written by the API server's side only", "leave it out");
         }
-        if spec.stop == Some(true) {
+        // In a cluster a run that was stopped is still read, to end it.
+        if spec.stop == Some(true) && host {
             root.field("stop").wrong("a run that is stopped before it began does nothing", "leave it out");
         }
         let seed = spec.seed.as_ref().and_then(|seed| {
@@ -63,7 +66,16 @@ pub(crate) fn run(object: &ChaosRun) -> Result<Policy, Vec<Problem>> {
             name::plain(seed, 253, &place).then(|| seed.clone())
         });
         let experiment = experiment::check(spec.experiment.as_ref(), &root.field("experiment"))?;
-        Some(Policy { name, namespace, suspend: false, mode: mode(spec.mode), seed, experiment, unbuilt: Vec::new() })
+        Some(Policy {
+            name,
+            namespace,
+            suspend: false,
+            mode: mode(spec.mode),
+            seed,
+            experiment,
+            unbuilt: Vec::new(),
+            service_account: None,
+        })
     });
     book.close(checked)
 }

@@ -1,17 +1,22 @@
 //! Where a check stands, and the book that it writes into.
 
 use crate::policy::problem::Problem;
-use crate::policy::{Policy, Unbuilt};
+use crate::policy::{Policy, Site, Unbuilt};
 use std::cell::RefCell;
 
 /// Everything that was noted about one document.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Book {
+    site: Site,
     problems: RefCell<Vec<Problem>>,
     unbuilt: RefCell<Vec<Unbuilt>>,
 }
 
 impl Book {
+    pub(crate) fn new(site: Site) -> Self {
+        Self { site, problems: RefCell::default(), unbuilt: RefCell::default() }
+    }
+
     pub(crate) fn root(&self) -> Place<'_> {
         Place { path: String::new(), book: self }
     }
@@ -34,6 +39,14 @@ pub(crate) struct Place<'b> {
 }
 
 impl Place<'_> {
+    /// Returns whether the policy is meant for a cluster.
+    pub(crate) fn in_cluster(&self) -> bool {
+        match self.book.site {
+            Site::Cluster => true,
+            Site::Host => false,
+        }
+    }
+
     pub(crate) fn field(&self, name: &str) -> Self {
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
         Self { path, book: self.book }

@@ -1,0 +1,15 @@
+//! What is decided for a cluster: from a snapshot of the API server's objects and a policy to a plan, and from what the
+//! agents attest to where a run stands.
+//!
+//! Nothing in here fetches, waits, or asks for the time. A list that could not be read is a value, and what depends on
+//! it is refused: unknown means no.
+
+pub mod world;
+
+pub mod labels;
+pub mod pod;
+
+pub mod plan;
+
+pub use plan::{ClusterPlan, NodeShare, PeerEntry, PodTarget, RunInput, plan};
+pub use world::{Known, Text, Unknown, World};

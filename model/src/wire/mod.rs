@@ -4,19 +4,37 @@
 //! turns them into parsed types. Every field is optional here, so that a missing one is reported by its name together
 //! with everything else that is wrong. Nothing here is used after parsing.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub mod condition;
 pub mod experiment;
 pub mod fault;
+pub mod halt;
+pub mod injection;
+pub mod kinds;
+pub mod node;
 pub mod peers;
+pub mod run_status;
 pub mod scalar;
 pub mod schedule;
 pub mod targets;
 
+pub use condition::{Condition, ConditionType};
 pub use experiment::{Check, Experiment, Limits, NoChecks, Pick, Rounding, SteadyState};
 pub use fault::{Fault, How, Kill, Latency, Loss, Partition, PodDelete, PodEvict, Probes};
+pub use halt::{HaltScope, HaltSpec};
+pub use injection::{
+    EvidenceStatus, InjectionSpec, InjectionState, InjectionStatus, InjectionTarget, PeerExcept, PeerSet, Phase,
+    RunRef, TargetStatus, Truth,
+};
+pub use node::{EndedInjection, NodeSpec, NodeStatus};
 pub use peers::{Direction, Except, Peers, PodPeers, Protocol};
+pub use run_status::{
+    ClusterExample, ClusterStatus, Confirmation, Happened, LeftOut, NodeShare, PlanStatus, RunState, RunStatus,
+    Verdict, Why,
+};
 pub use scalar::{NumberOrText, OneOrMany};
 pub use schedule::Schedule;
 pub use targets::{
@@ -37,61 +55,84 @@ pub type ChaosPolicy = Object<PolicySpec>;
 pub type ChaosRun = Object<RunSpec>;
 
 /// An object of the API.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Object<S> {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<S>,
 }
 
 /// What an object is called.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// May be absent on a host.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
 }
 
 /// A policy: when, and what.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicySpec {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub experiment: Option<Experiment>,
 }
 
 /// A run: the experiment, and by whom.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunSpec {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_ref: Option<PolicyRef>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub experiment: Option<Experiment>,
 }
 
 /// The policy that a run was made from.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyRef {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
 }
 
 /// Whether a schedule acts; by hand `--arm` decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
     Armed,
     DryRun,

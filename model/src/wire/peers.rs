@@ -1,10 +1,11 @@
 //! The other side of a network fault, as it is written.
 
 use super::LabelSelector;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Which way a packet travels, seen from the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Direction {
     Egress,
     Ingress,
@@ -12,7 +13,7 @@ pub enum Direction {
 }
 
 /// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Protocol {
     Tcp,
@@ -21,31 +22,43 @@ pub enum Protocol {
 }
 
 /// Who is on the other side; only `except` means everyone but those.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Peers {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub addresses: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub names: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pods: Option<Vec<PodPeers>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub except: Option<Except>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub follow: Option<bool>,
 }
 
 /// Who is left alone.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Except {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub addresses: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub names: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pods: Option<Vec<PodPeers>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<Vec<String>>,
 }
 
 /// Pods on the other side.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodPeers {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<Vec<String>>,
 }

@@ -1,26 +1,38 @@
 //! When a policy runs by itself. A run by hand does not consult it; it is read for its shape only.
 
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
 
 /// When a policy runs by itself.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Schedule {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub random: Option<Random>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cron: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub group_by: Option<GroupBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub windows: Option<Vec<Window>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub holidays: Option<Holidays>,
 }
 
 /// At random, so often on average.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Random {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_work_days: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub min_work_days: Option<i64>,
 }
 
@@ -35,16 +47,19 @@ pub enum GroupBy {
 }
 
 /// A part of the week.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Window {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub days: Option<Vec<Day>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 
 /// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Day {
     Mon,
     Tue,
@@ -56,11 +71,45 @@ pub enum Day {
 }
 
 /// Days on which nothing runs.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Holidays {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dates: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub calendars: Option<Vec<String>>,
+}
+
+impl Serialize for GroupBy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Label(key) => serializer.collect_map([("label", key)]),
+            Self::Namespace => serializer.serialize_str("Namespace"),
+            Self::Owner => serializer.serialize_str("Owner"),
+            Self::Policy => serializer.serialize_str("Policy"),
+            Self::Zone => serializer.serialize_str("Zone"),
+        }
+    }
+}
+
+impl JsonSchema for GroupBy {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "GroupBy".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-kubernetes-preserve-unknown-fields": true,
+            "maxLength": 16,
+            "pattern": "^(Namespace|Owner|Policy|Zone)$",
+            "properties": {"label": {"type": "string", "maxLength": 317}},
+            "maxProperties": 1,
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for GroupBy {

@@ -1,0 +1,29 @@
+//! The lever: while a ChaosHalt exists nothing in its scope is injected, and everything in it ends.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is halted, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HaltSpec {
+    pub scope: HaltScope,
+    pub reason: String,
+}
+
+/// Exactly one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HaltScope {
+    /// `true`: everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all: Option<bool>,
+    /// Runs of these namespaces, and injections with a target in them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespaces: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<String>>,
+    /// Runs as `namespace/name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Vec<String>>,
+}

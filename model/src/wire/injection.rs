@@ -1,0 +1,189 @@
+//! One run's share on one node: written by the controller, attested by the agent.
+//!
+//! The agent never acts on what it cannot read whole: the spec refuses unknown fields. The status is for reading, also
+//! by versions that know less.
+
+use super::{Condition, Fault};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One run's share on one node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InjectionSpec {
+    pub node_name: String,
+    pub run: RunRef,
+    /// The only field that changes: Planned, Armed, Cancelled.
+    pub phase: Phase,
+    /// The writer's term of office (`leaseTransitions`).
+    pub epoch: i64,
+    /// Counts up each time that the same share is written again with other peers.
+    pub revision: i64,
+    /// Nothing of it is in effect after this instant; a one-shot fault has begun by then.
+    pub not_after: String,
+    /// How long the fault lasts; absent for one-shot faults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<String>,
+    /// What is done, without `peers` and `ports`: those are resolved, below.
+    pub fault: Fault,
+    pub targets: Vec<InjectionTarget>,
+    /// The other side, each entry on its own; absent: everyone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peers: Option<Vec<PeerSet>>,
+}
+
+/// The run that an injection belongs to, in the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunRef {
+    pub name: String,
+    pub uid: String,
+}
+
+/// What the controller wants of an injection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    Planned,
+    Armed,
+    Cancelled,
+}
+
+/// One container, pinned.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InjectionTarget {
+    /// The pod's UID.
+    pub uid: String,
+    pub namespace: String,
+    pub pod: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// As the pod's status shows it; another one is another target.
+    #[serde(rename = "containerID", skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+}
+
+/// Who is on the other side: addresses and ports together, names resolved in the target's view.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PeerSet {
+    /// Addresses and networks in CIDR notation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<Vec<String>>,
+    /// `80/TCP`, `8000-8100/UDP`; absent: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub except: Option<PeerExcept>,
+}
+
+/// Who is left alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PeerExcept {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<Vec<String>>,
+}
+
+/// What the agent attests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InjectionStatus {
+    /// The least finished of the targets'.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<InjectionState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Truth>,
+    /// Since when nothing of it is in effect; the node's wall clock, for display.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect_ended: Option<String>,
+    /// Since when nothing of it is left; the node's wall clock, for display.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clean: Option<String>,
+    /// The phase that the rest is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_phase: Option<Phase>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetStatus>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// How far an injection, or one target of it, is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum InjectionState {
+    Accepted,
+    InEffect,
+    Ending,
+    RestoreFailed,
+    Refused,
+    Restored,
+    Done,
+    Lost,
+}
+
+impl InjectionState {
+    /// Returns whether nothing comes after it.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Refused | Self::Restored | Self::Done | Self::Lost => true,
+            Self::Accepted | Self::InEffect | Self::Ending | Self::RestoreFailed => false,
+        }
+    }
+}
+
+/// A measured yes or no, or neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+/// What the agent attests of one target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TargetStatus {
+    /// The pod's UID.
+    pub uid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<InjectionState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Truth>,
+    /// The refusal or failure, in one CamelCase word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceStatus>,
+}
+
+/// What was read back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EvidenceStatus {
+    /// Packets held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delayed: Option<i64>,
+    /// Packets dropped or rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<i64>,
+    /// Packets in scope that got through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed: Option<i64>,
+    /// Processes that were seen to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub killed: Option<i64>,
+    /// The same in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}

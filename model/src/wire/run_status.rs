@@ -1,0 +1,165 @@
+//! What became of a run; written by the controller only.
+
+use super::{Condition, Truth};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What became of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RunStatus {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<RunState>,
+    /// Whether every node attests the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+    /// Nodes that do not attest the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unconfirmed_nodes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// How many targets the plan has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<i64>,
+    /// How many of them were measured to be hit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective_targets: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Truth>,
+    /// When nothing may be in effect any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+    /// Since when nothing is in effect any more, as the last node attests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect_ended: Option<String>,
+    /// Since when nothing is left, as the last node attests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clean: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanStatus>,
+    /// Why nothing was done, or not all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<Why>,
+    /// Faults that the controller carries out itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterStatus>,
+    /// What happened, oldest first; the first and the last entries are kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Happened>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum RunState {
+    Pending,
+    Gating,
+    Injecting,
+    Running,
+    Ending,
+    Finished,
+}
+
+/// Whether every node attests the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Confirmation {
+    Confirmed,
+    Unconfirmed,
+}
+
+/// About the hypothesis, apart from the fault's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Verdict {
+    Pass,
+    Fail,
+    Inconclusive,
+    Aborted,
+    Refused,
+    NotApplicable,
+}
+
+/// What was planned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PlanStatus {
+    pub hash: String,
+    pub seed: String,
+    /// How many pods were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<i64>,
+    /// How many were left out, for each reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// How many targets each node has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeShare>,
+}
+
+/// Candidates left out for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LeftOut {
+    /// One CamelCase word.
+    pub reason: String,
+    pub count: i64,
+    /// At most ten, as `namespace/pod`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<String>,
+}
+
+/// One node's part of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeShare {
+    pub node: String,
+    pub targets: i64,
+}
+
+/// A "no", as it is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Why {
+    /// One CamelCase word.
+    pub reason: String,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Pods that were deleted or evicted, or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterStatus {
+    pub done: i64,
+    pub refused: i64,
+    pub failed: i64,
+    /// Asked for, and not seen to be gone.
+    pub unknown: i64,
+    /// At most ten that were not done, each with why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<ClusterExample>,
+}
+
+/// One pod that was not deleted or evicted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterExample {
+    pub namespace: String,
+    pub pod: String,
+    pub uid: String,
+    /// One CamelCase word.
+    pub reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// One line of a run's story.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Happened {
+    pub at: String,
+    pub what: String,
+}

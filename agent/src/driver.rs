@@ -1,14 +1,15 @@
-//! Runs the reconciler: one thread that owns it, one that is its contact with the Halt, one each for the journal and
-//! for attestations, and one for each command in flight, so that nothing that hangs can hold up anything else.
+//! Runs the reconciler: one thread that owns it, one that is its contact with the Halt (on a host; in a cluster contact
+//! comes in as events), one each for the journal and for attestations, and one for each command in flight, so that nothing that hangs can hold up anything else.
 //!
 //! It must never decide: it hands events in and carries commands out.
 
 use crate::core::{Command, Core, Event, Intent, OpId, Outcome, Record};
 use crate::kernel::timer::boottime;
-use crate::ports::{Diary, Hands, Lever, Witness};
+use crate::ports::{Diary, Hands, Lever, Tick, Witness};
 use rumpus_model::injection::{Attestation, Injection};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Parts {
     pub boot_id: String,
     pub hands: Arc<dyn Hands>,
     pub lever: Arc<dyn Lever>,
+    /// What counts as contact for everything; `None`: each injection has its own, told by [`Agent::tell`].
+    pub tick: Option<Arc<dyn Tick>>,
     pub diary: Box<dyn Diary>,
     pub witness: Box<dyn Witness>,
     /// Faults without an end in the journal.
@@ -41,6 +44,7 @@ impl std::fmt::Debug for Parts {
 #[derive(Debug)]
 pub struct Agent {
     inputs: Sender<Input>,
+    pulse: Arc<AtomicU64>,
     thread: JoinHandle<Vec<Attestation>>,
 }
 
@@ -57,11 +61,19 @@ impl Agent {
     /// A thread could not be started.
     pub fn start(parts: Parts) -> io::Result<Self> {
         let (inputs, queue) = channel();
-        contact(Arc::clone(&parts.lever), parts.lease / 5, inputs.clone())?;
+        let core = match parts.tick {
+            Some(tick) => {
+                contact(tick, parts.lease / 5, inputs.clone())?;
+                Core::new(parts.lease, parts.boot_id, boottime())
+            }
+            None => Core::with_contact_each(parts.lease, parts.boot_id, boottime()),
+        };
+        let pulse = Arc::new(AtomicU64::new(0));
         let records = journal(parts.diary, inputs.clone())?;
         let (attestations, said) = attester(Arc::clone(&parts.lever))?;
         let mut driver = Driver {
-            core: Core::new(parts.lease, parts.boot_id, boottime()),
+            core,
+            pulse: Arc::clone(&pulse),
             inputs: inputs.clone(),
             records,
             attestations,
@@ -80,7 +92,7 @@ impl Agent {
                 Ok(()) | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => ended,
             }
         })?;
-        Ok(Self { inputs, thread })
+        Ok(Self { inputs, thread, pulse })
     }
 
     /// Hands an injection in; what becomes of it is attested to the witness.
@@ -91,6 +103,16 @@ impl Agent {
     /// Ends one injection, or all, and says by whose wish.
     pub fn stop(&self, injection: Option<String>, by: &str) {
         self.send(Input::Event(Event::Stop { injection, by: by.to_owned() }));
+    }
+
+    /// Tells the reconciler what has happened.
+    pub fn tell(&self, event: Event) {
+        self.send(Input::Event(event));
+    }
+
+    /// Returns when the reconciler's thread last went round (CLOCK_BOOTTIME): at least each 5 s, unless it hangs.
+    pub fn pulse(&self) -> Duration {
+        Duration::from_millis(self.pulse.load(Ordering::Relaxed))
     }
 
     /// Waits until everything has ended, and returns what became of it.
@@ -114,6 +136,7 @@ struct HaltSaid {
 
 struct Driver {
     core: Core,
+    pulse: Arc<AtomicU64>,
     inputs: Sender<Input>,
     records: Sender<(OpId, Record)>,
     attestations: Sender<HaltSaid>,
@@ -126,6 +149,8 @@ struct Driver {
 impl Driver {
     fn run(&mut self, queue: &Receiver<Input>) -> Vec<Attestation> {
         loop {
+            let now = u64::try_from(boottime().as_millis()).unwrap_or(u64::MAX);
+            self.pulse.store(now, Ordering::Relaxed);
             if self.finish && (self.core.is_idle() || self.core.is_stuck()) {
                 return self.core.attestations();
             }
@@ -165,9 +190,9 @@ impl Driver {
                 let hands = Arc::clone(&self.hands);
                 self.spawn(op, move || hands.carry_out(&order));
             }
-            Command::ReadHalt { op } => {
+            Command::ReadHalt { op, injection } => {
                 let lever = Arc::clone(&self.lever);
-                self.spawn(op, move || Outcome::Halt(lever.read()));
+                self.spawn(op, move || lever.ask(&injection));
             }
             Command::Record { op, record } => {
                 if self.records.send((op, record)).is_err() {
@@ -203,12 +228,12 @@ fn failed(why: String) -> Outcome {
 
 /// Reads the Halt whenever it may have changed, and at least each `period`. Each reading is a contact: if this thread
 /// hangs, the lease runs out.
-fn contact(lever: Arc<dyn Lever>, period: Duration, inputs: Sender<Input>) -> io::Result<()> {
+fn contact(tick: Arc<dyn Tick>, period: Duration, inputs: Sender<Input>) -> io::Result<()> {
     Builder::new()
         .name("rumpus-contact".into())
         .spawn(move || {
-            while inputs.send(Input::Event(Event::Contact(lever.read()))).is_ok() {
-                lever.wait(period);
+            while inputs.send(Input::Event(Event::Contact(tick.read()))).is_ok() {
+                tick.wait(period);
             }
         })
         .map(drop)

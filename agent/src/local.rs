@@ -1,12 +1,12 @@
 //! An agent on one host: its state directory, its Halt and its journal, put together.
 
-use crate::core::{Intent, Record};
+use crate::core::{Intent, Outcome, Record};
 use crate::driver::{Agent, Parts};
 use crate::hands::HostHands;
 use crate::journal::{Journal, JournalError};
 use crate::kernel::proc::{self, ProcError};
 use crate::kernel::timer::boottime;
-use crate::ports::{Diary, Lever, Witness};
+use crate::ports::{Diary, Lever, Tick, Witness};
 use crate::resolve::chain;
 use crate::state_dir::{HaltState, StateDir, StateDirError, read_halt, write_attestation};
 use crate::testing::{self, Sabotage, sabotaged};
@@ -65,12 +65,14 @@ pub fn start(
     let (journal, recovered) = Journal::<Record>::open(&dir)?;
     let live = live(recovered.records);
     let watched = dir.as_fd().try_clone_to_owned().map_err(LocalError::Watch)?;
-    let lever = LocalLever::new(watched, dir.path()).map_err(LocalError::Watch)?;
+    let lever = Arc::new(LocalLever::new(watched, dir.path()).map_err(LocalError::Watch)?);
+    let tick: Arc<dyn Tick> = Arc::<LocalLever>::clone(&lever);
     let parts = Parts {
         lease,
         boot_id: proc::boot_id()?,
         hands: Arc::new(HostHands::new(instance, spawner)),
-        lever: Arc::new(lever),
+        lever,
+        tick: Some(tick),
         recovered: live.values().cloned().collect(),
         diary: Box::new(LocalDiary { journal, live, _dir: dir }),
         witness,
@@ -121,7 +123,7 @@ impl LocalLever {
     }
 }
 
-impl Lever for LocalLever {
+impl Tick for LocalLever {
     fn read(&self) -> Halted {
         halted(&self.dir)
     }
@@ -134,6 +136,12 @@ impl Lever for LocalLever {
             Ok(_) => drop(self.changes.read_events()),
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
+    }
+}
+
+impl Lever for LocalLever {
+    fn ask(&self, _injection: &str) -> Outcome {
+        Outcome::Halt(halted(&self.dir))
     }
 
     fn attest(&self, halt: &str, ended: bool, clean: bool) -> Result<(), String> {

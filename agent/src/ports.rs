@@ -14,15 +14,22 @@ pub trait Hands: Send + Sync {
 
 /// The Halt, wherever it lives.
 pub trait Lever: Send + Sync {
-    /// Reads it now; what cannot be read is [`Halted::Unreadable`].
-    fn read(&self) -> Halted;
-    /// Blocks until it may have changed, or for `most`.
-    fn wait(&self, most: std::time::Duration);
-    /// Says that under this Halt everything has ended, or is clean.
+    /// Asks, right before an injection's first change, whether it may begin. [`Outcome::Halt`], [`Outcome::Leave`], or
+    /// [`Outcome::Failed`]: what could not be asked does not begin.
+    fn ask(&self, injection: &str) -> Outcome;
+    /// Says that under this Halt everything in its scope has ended, or is clean.
     ///
     /// # Errors
     /// Why it could not be said.
     fn attest(&self, halt: &str, ended: bool, clean: bool) -> Result<(), String>;
+}
+
+/// A contact that counts for everything on the node: a host's own tick.
+pub trait Tick: Send + Sync {
+    /// Reads the Halt now; what cannot be read is [`Halted::Unreadable`].
+    fn read(&self) -> Halted;
+    /// Blocks until it may have changed, or for `most`.
+    fn wait(&self, most: std::time::Duration);
 }
 
 /// Keeps records across a crash.

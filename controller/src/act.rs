@@ -1,6 +1,7 @@
 //! From plans to injections, handed to the agents. Nothing is chosen here.
 
 use crate::ports::Agents;
+use rumpus_model::halt::Reach;
 use rumpus_model::injection::Injection;
 use rumpus_model::plan::Plan;
 use rumpus_model::rank::short_id;
@@ -13,6 +14,8 @@ pub fn injection(plan: &Plan, run: &str) -> Injection {
         fault: plan.fault.clone(),
         duration: plan.duration,
         targets: plan.targets.clone(),
+        reach: Reach::default(),
+        not_after: None,
     }
 }
 

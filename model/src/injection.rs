@@ -2,6 +2,7 @@
 
 use crate::evidence::{Effective, Reading};
 use crate::fault::Fault;
+use crate::halt::Reach;
 use crate::plan::Planned;
 use crate::refusal::Refusal;
 use serde::{Deserialize, Serialize};
@@ -12,13 +13,19 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Injection {
-    /// 8 hex digits, unique on a node.
+    /// Unique on a node: 8 hex digits on a host, the object's UID in a cluster.
     pub uid: String,
     pub policy: String,
     pub fault: Fault,
     /// Given exactly for faults that last.
     pub duration: Option<Duration>,
     pub targets: Vec<Planned>,
+    /// What a Halt may name to end it.
+    #[serde(default)]
+    pub reach: Reach,
+    /// When it must be over, in seconds since 1970 by the clock of who planned it; absent on a host.
+    #[serde(default)]
+    pub not_after: Option<i64>,
 }
 
 /// Where a target of an injection stands. By the agent only.
@@ -50,6 +57,8 @@ impl State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EndCause {
+    /// Its phase says so: stopped, guarded, halted, or replaced by a revision.
+    Cancelled,
     Deadline,
     /// A step failed; what had been done was undone.
     Failed {
@@ -73,6 +82,8 @@ pub enum EndCause {
     },
     /// An agent found it at its start: its predecessor died.
     Swept,
+    /// What asked for it is no more.
+    Unwanted(Unwanted),
     /// The target is gone, or is another one now.
     TargetGone {
         what: String,
@@ -83,9 +94,35 @@ pub enum EndCause {
     },
 }
 
+/// Why nobody wants an injection any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unwanted {
+    /// There is no such object (404).
+    Absent,
+    /// It is being deleted.
+    Deleting,
+    /// It has no owner: its run is gone.
+    Orphaned,
+    /// Its name means another object now.
+    Replaced,
+}
+
+impl fmt::Display for Unwanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "its object was deleted",
+            Self::Deleting => "its object is being deleted",
+            Self::Orphaned => "its object has no owner any more",
+            Self::Replaced => "another object has its name now",
+        })
+    }
+}
+
 impl fmt::Display for EndCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Cancelled => f.write_str("cancelled"),
             Self::Deadline => f.write_str("its time was over"),
             Self::Failed { step, why } => write!(f, "{step}: {why}"),
             Self::Halted { id } => write!(f, "halt {id}"),
@@ -96,7 +133,31 @@ impl fmt::Display for EndCause {
             Self::Stopped { by } => write!(f, "stopped by {by}"),
             Self::Swept => f.write_str("found after a crash and taken away"),
             Self::TargetGone { what } => write!(f, "the target is gone: {what}"),
+            Self::Unwanted(why) => write!(f, "{why}"),
             Self::Vanished { what } => write!(f, "somebody else removed it: {what}"),
+        }
+    }
+}
+
+impl EndCause {
+    /// Returns the cause's name, as conditions and statuses show it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Cancelled => "Cancelled",
+            Self::Deadline => "Deadline",
+            Self::Failed { .. } => "Failed",
+            Self::Halted { .. } => "Halted",
+            Self::HaltUnreadable { .. } => "HaltUnreadable",
+            Self::LeaseLost => "LeaseLost",
+            Self::Once => "CarriedOut",
+            Self::Refused(refusal) => refusal.reason(),
+            Self::Stopped { .. } => "Stopped",
+            Self::Swept => "Interrupted",
+            Self::TargetGone { .. } => "TargetGone",
+            Self::Unwanted(Unwanted::Absent | Unwanted::Deleting) => "Deleted",
+            Self::Unwanted(Unwanted::Orphaned) => "Orphaned",
+            Self::Unwanted(Unwanted::Replaced) => "Replaced",
+            Self::Vanished { .. } => "Vanished",
         }
     }
 }

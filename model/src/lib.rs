@@ -27,6 +27,7 @@ pub mod engine;
 pub mod evidence;
 pub mod fault;
 pub mod guard;
+pub mod halt;
 pub mod injection;
 pub mod pick;
 pub mod plan;

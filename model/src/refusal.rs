@@ -2,12 +2,54 @@
 //!
 //! The same value is shown by the CLI and stored with the run. Each refusal has a hint: what to do about it.
 
+use crate::duration;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
 /// A "no" to a whole run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
+    /// The API server did not show that it enforces the rules that bind agents.
+    AdmissionGuardMissing {
+        why: String,
+    },
+    /// More faults at a time than this node's agent allows.
+    ConcurrencyLimit {
+        most: usize,
+    },
+    /// Longer than this node's agent allows.
+    DurationLimit {
+        wanted: Duration,
+        most: Duration,
+    },
+    /// The target shares the node's own network.
+    HostNetwork {
+        target: String,
+    },
+    /// The node does not know which namespace the pod is in.
+    NamespaceUnknown {
+        target: String,
+        why: String,
+    },
+    /// Node targets are switched off on this node.
+    NodeTargetsOff {
+        target: String,
+    },
+    /// The pod is in a namespace that this node's agent never touches.
+    ProtectedNamespace {
+        target: String,
+        namespace: String,
+    },
+    /// Written by a controller that is no longer the leader.
+    StaleEpoch {
+        epoch: i64,
+        current: i64,
+    },
+    /// What was asked for has no valid meaning; each with its field.
+    Invalid {
+        problems: Vec<String>,
+    },
     /// The target's kernel already delays packets of the same peers.
     DelayOverlaps {
         target: String,
@@ -78,6 +120,23 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::AdmissionGuardMissing { why } => {
+                write!(f, "the API server did not prove that it guards what agents may write: {why}")
+            }
+            Self::ConcurrencyLimit { most } => write!(f, "this node allows {most} faults at a time"),
+            Self::DurationLimit { wanted, most } => {
+                write!(f, "{} is longer than this node allows ({})", duration::show(*wanted), duration::show(*most))
+            }
+            Self::HostNetwork { target } => write!(f, "{target} shares the node's own network"),
+            Self::NamespaceUnknown { target, why } => write!(f, "the namespace of {target} is not known here: {why}"),
+            Self::NodeTargetsOff { target } => write!(f, "{target} is a node target, which this node does not allow"),
+            Self::ProtectedNamespace { target, namespace } => {
+                write!(f, "{target} is in namespace {namespace}, which this node's agent never touches")
+            }
+            Self::StaleEpoch { epoch, current } => {
+                write!(f, "it was written in epoch {epoch}, and the leader's is {current}")
+            }
+            Self::Invalid { problems } => write!(f, "it cannot be carried out as written: {}", problems.join("; ")),
             Self::DelayOverlaps { target, table } => {
                 write!(f, "{target} already delays packets of the same peers (table {table})")
             }
@@ -106,9 +165,51 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
+    /// Returns its name, as conditions and statuses show it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::AdmissionGuardMissing { .. } => "AdmissionGuardMissing",
+            Self::ConcurrencyLimit { .. } => "ConcurrencyLimit",
+            Self::DurationLimit { .. } => "DurationLimit",
+            Self::HostNetwork { .. } => "HostNetwork",
+            Self::NamespaceUnknown { .. } => "NamespaceUnknown",
+            Self::NodeTargetsOff { .. } => "NodeTargetsOff",
+            Self::ProtectedNamespace { .. } => "ProtectedNamespace",
+            Self::StaleEpoch { .. } => "StaleEpoch",
+            Self::Invalid { .. } => "Invalid",
+            Self::DelayOverlaps { .. } => "DelayOverlaps",
+            Self::EngineMissing { .. } => "EngineMissing",
+            Self::Halted { .. } => "Halted",
+            Self::HaltUnreadable { .. } => "HaltUnreadable",
+            Self::LockoutUnknown { .. } => "LockoutUnknown",
+            Self::OnlyExempt { .. } => "OnlyExempt",
+            Self::NameUnknown { .. } => "NameUnknown",
+            Self::NothingInFamily { .. } => "NothingInFamily",
+            Self::NoSuchDevice { .. } => "NoSuchDevice",
+            Self::NotHere { .. } => "NotHere",
+            Self::Unrestored { .. } => "Unrestored",
+            Self::JournalUnwritable { .. } => "JournalUnwritable",
+            Self::TargetChanged { .. } => "TargetChanged",
+            Self::Expired => "Expired",
+            Self::Busy { .. } => "Busy",
+            Self::Failed { .. } => "Failed",
+        }
+    }
+
     /// Returns what the reader can do about it.
     pub fn hint(&self) -> String {
         match self {
+            Self::AdmissionGuardMissing { .. } => {
+                "see that the chart's admission policies and their bindings are there, with the action Deny".into()
+            }
+            Self::ConcurrencyLimit { .. } => "wait until another has ended, or raise the agent's limit".into(),
+            Self::DurationLimit { .. } => "ask for a shorter duration, or raise the agent's limit".into(),
+            Self::HostNetwork { .. } => "target pods that have a network of their own".into(),
+            Self::NamespaceUnknown { .. } => "the agent needs the kubelet's /var/log/pods, read-only".into(),
+            Self::NodeTargetsOff { .. } => "target pods, or allow node targets on this node's agent".into(),
+            Self::ProtectedNamespace { .. } => "target another namespace".into(),
+            Self::StaleEpoch { .. } => "the controller that leads now plans again".into(),
+            Self::Invalid { .. } => "use a controller and an agent of one version".into(),
             Self::DelayOverlaps { .. } => "end the other delay first, or name disjoint peers".into(),
             Self::EngineMissing { .. } => {
                 "`rumpus doctor` shows what this kernel has; load the module, or use another fault".into()

@@ -91,7 +91,9 @@ fn one(attested: &Attestation) -> Outcome {
     match (attested.state, &attested.cause) {
         (State::RestoreFailed | State::Accepted | State::InEffect | State::Ending, _) => Outcome::RestoreProblem,
         (_, Some(EndCause::Stopped { by })) if by == "Ctrl-C" => Outcome::Interrupted,
-        (_, Some(EndCause::Stopped { .. } | EndCause::LeaseLost)) => Outcome::Halted,
+        (_, Some(EndCause::Stopped { .. } | EndCause::Cancelled | EndCause::Unwanted(_) | EndCause::LeaseLost)) => {
+            Outcome::Halted
+        }
         (State::Refused, _) | (_, Some(EndCause::Refused(_) | EndCause::Failed { .. })) => Outcome::Refused,
         (_, Some(EndCause::Halted { .. } | EndCause::HaltUnreadable { .. })) => Outcome::Halted,
         (State::Done | State::Restored | State::Lost, _) => match attested.effective {

@@ -4,7 +4,6 @@ use super::Core;
 use super::slot::Slot;
 use rumpus_model::injection::Injection;
 use rumpus_model::refusal::Refusal;
-use rumpus_model::world::Halted;
 use std::time::Duration;
 
 /// The longest that a fault may last: 24 h.
@@ -15,11 +14,7 @@ const MOST: usize = 1_000;
 impl Core {
     /// Accepts an injection as a whole.
     pub(super) fn accept(&self, injection: &Injection) -> Result<(), Refusal> {
-        match &self.halted {
-            Halted::No => {}
-            Halted::Yes { reason, .. } => return Err(Refusal::Halted { reason: reason.clone() }),
-            Halted::Unreadable { why } => return Err(Refusal::HaltUnreadable { why: why.clone() }),
-        }
+        self.halts.accept(&injection.reach)?;
         if let Err(why) = &self.journal {
             return Err(Refusal::JournalUnwritable { why: why.clone() });
         }

@@ -10,23 +10,29 @@
 //! ```
 
 use rumpus_model::change::Change;
-use rumpus_model::engine::Engine;
-use rumpus_model::evidence::{Effective, Reading};
+use rumpus_model::evidence::Reading;
 use rumpus_model::fault::Fault;
+use rumpus_model::halt::Halt;
 use rumpus_model::injection::{Attestation, EndCause, Injection, State};
 use rumpus_model::plan::Planned;
 use rumpus_model::refusal::Refusal;
-use rumpus_model::target::Target;
 use rumpus_model::world::Halted;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+mod contacts;
+mod halts;
 mod inbox;
+mod record;
 mod slot;
 #[cfg(test)]
 mod tests;
 
+pub use record::{Intent, Record};
+
+use contacts::Contacts;
+use halts::Halts;
 use slot::Slot;
 
 /// Names one command, so that its result finds its way back.
@@ -48,8 +54,25 @@ pub enum Event {
         injection: Option<String>,
         by: String,
     },
-    /// Contact: the halt was read, and says this.
+    /// Contact for everything at once: the halt was read, and says this.
     Contact(Halted),
+    /// Contact for one injection: everything that it hangs on was read, by requests that were sent at `at`
+    /// (CLOCK_BOOTTIME) or later.
+    Heard {
+        injection: String,
+        at: Duration,
+    },
+    /// These Halts stand, and no others. No contact.
+    Halts(Vec<Halt>),
+    /// One injection is to end, for a reason of its own.
+    End {
+        injection: String,
+        cause: EndCause,
+    },
+    /// A final injection has been reported and need not be kept.
+    Forget {
+        injection: String,
+    },
     /// A command was carried out, or not.
     Done {
         op: OpId,
@@ -72,8 +95,10 @@ pub enum Command {
         op: OpId,
         order: Box<Order>,
     },
+    /// Ask for leave to begin.
     ReadHalt {
         op: OpId,
+        injection: String,
     },
     Record {
         op: OpId,
@@ -126,6 +151,7 @@ pub enum Act {
 pub enum Outcome {
     Ok,
     Halt(Halted),
+    Leave(Leave),
     Read(Vec<Reading>),
     /// What a sweep took away, and what it could not.
     Swept {
@@ -145,52 +171,18 @@ pub enum Outcome {
     },
 }
 
-/// A journal record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Record {
-    Intent(Box<Intent>),
-    Applied { id: String },
-    Ended { id: String, state: State, cause: EndCause, at: Duration },
-}
-
-/// What is about to be done, recorded before the first Change. Only what is needed to know it again: a fault may name
-/// ten thousand addresses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Intent {
-    pub injection: String,
-    pub policy: String,
-    /// The target's id: part of every kernel object's name.
-    pub id: String,
-    pub fault: String,
-    /// Whether the fault is in effect for a time.
-    pub lasts: bool,
-    pub engine: Engine,
-    pub target: Target,
-    pub expected: String,
-    /// CLOCK_BOOTTIME, as `at`.
-    pub deadline: Option<Duration>,
-    pub at: Duration,
-}
-
-impl Intent {
-    /// What is attested once a sweep has taken away what a predecessor left.
-    fn swept(self, now: Duration) -> Attestation {
-        Attestation {
-            injection: self.injection,
-            id: self.id,
-            target: self.target.to_string(),
-            state: if self.lasts { State::Restored } else { State::Done },
-            effective: Effective::Unknown,
-            cause: Some(EndCause::Swept),
-            in_effect: None,
-            effect_ended: Some(now),
-            clean: Some(now),
-            readings: Vec::new(),
-            problems: Vec::new(),
-        }
-    }
+/// What was said right before the first change, where each injection has a contact of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Leave {
+    /// It may begin unless one of these Halts covers it; everything was read by requests sent at `at` or later.
+    Given {
+        at: Duration,
+        halts: Vec<Halt>,
+        /// How long it may last at most, counted from `at`; absent for what does not last.
+        left: Option<Duration>,
+    },
+    /// It must not begin.
+    Ended(EndCause),
 }
 
 /// The state of one agent.
@@ -201,10 +193,9 @@ pub struct Core {
     slots: BTreeMap<String, Slot>,
     ops: BTreeMap<OpId, String>,
     next_op: OpId,
-    halted: Halted,
-    halt_attested: Option<(String, bool, bool)>,
+    halts: Halts,
     journal: Result<(), String>,
-    last_contact: Option<Duration>,
+    contacts: Contacts,
     sweep: Sweep,
     recovered: Vec<Intent>,
     /// Records in flight that belong to no slot: the ends of a predecessor's faults.
@@ -221,8 +212,17 @@ struct Sweep {
 }
 
 impl Core {
-    /// `lease` is how long a fault may live without contact; 200 ms at least.
+    /// `lease` is how long a fault may live without contact; 200 ms at least. One contact counts for everything.
     pub fn new(lease: Duration, boot_id: String, now: Duration) -> Self {
+        Self::with(Contacts::Node(None), lease, boot_id, now)
+    }
+
+    /// As [`Core::new`], but each injection has a contact of its own ([`Event::Heard`]).
+    pub fn with_contact_each(lease: Duration, boot_id: String, now: Duration) -> Self {
+        Self::with(Contacts::each(), lease, boot_id, now)
+    }
+
+    fn with(contacts: Contacts, lease: Duration, boot_id: String, now: Duration) -> Self {
         let sweep = Sweep { op: None, due: now, done: false, failed: Vec::new() };
         Self {
             lease,
@@ -230,10 +230,9 @@ impl Core {
             slots: BTreeMap::new(),
             ops: BTreeMap::new(),
             next_op: 1,
-            halted: Halted::No,
-            halt_attested: None,
+            halts: Halts::default(),
             journal: Ok(()),
-            last_contact: None,
+            contacts,
             sweep,
             recovered: Vec::new(),
             recording: BTreeSet::new(),
@@ -248,13 +247,20 @@ impl Core {
             Event::Journal(state) => self.journal = state,
             Event::Submit(injection) => self.submit(now, *injection, &mut commands),
             Event::Stop { injection, by } => self.stop(injection.as_deref(), &by),
-            Event::Contact(halted) => self.contact(now, halted),
+            Event::Contact(halted) => {
+                self.contacts.node(now);
+                self.halts.only(halted);
+            }
+            Event::Heard { injection, at } => self.contacts.heard(&injection, at.min(now)),
+            Event::Halts(halts) => self.halts.replace(halts),
+            Event::End { injection, cause } => self.end(&injection, &cause),
+            Event::Forget { injection } => self.forget(&injection),
             Event::Done { op, outcome } => self.done(now, op, outcome, &mut commands),
             Event::Wake => {}
         }
         self.expire(now);
         self.advance(now, &mut commands);
-        self.attest_halt(&mut commands);
+        commands.extend(self.halts.attest(self.slots.values()));
         commands
     }
 
@@ -280,6 +286,8 @@ impl Core {
 
     fn submit(&mut self, now: Duration, injection: Injection, commands: &mut Vec<Command>) {
         let verdict = self.accept(&injection);
+        self.contacts.heard(&injection.uid, now);
+        let reach = Arc::new(injection.reach);
         for planned in injection.targets {
             let changes = planned.changes(&injection.fault);
             let id = planned.id.clone();
@@ -292,7 +300,8 @@ impl Core {
                 changes,
                 deadline,
                 now,
-            );
+            )
+            .within(Arc::clone(&reach), injection.not_after);
             if let Err(refusal) = verdict.clone().and_then(|()| self.accept_target(&slot)) {
                 slot.refuse(refusal);
             }
@@ -307,18 +316,24 @@ impl Core {
         }
     }
 
-    fn contact(&mut self, now: Duration, halted: Halted) {
-        self.last_contact = Some(now);
-        self.halted = halted;
+    fn end(&mut self, injection: &str, cause: &EndCause) {
+        for slot in self.slots.values_mut().filter(|s| s.injection == injection) {
+            slot.end(cause.clone());
+        }
+    }
+
+    fn forget(&mut self, injection: &str) {
+        if self.slots.values().filter(|s| s.injection == injection).all(Slot::is_final) {
+            self.slots.retain(|_, s| s.injection != injection);
+            self.contacts.forget(injection);
+        }
     }
 
     /// Ends whatever must not go on: halted, over its time, or past its lease.
     fn expire(&mut self, now: Duration) {
         for slot in self.slots.values_mut() {
-            match &self.halted {
-                Halted::No => {}
-                Halted::Yes { id, .. } => slot.end(EndCause::Halted { id: id.clone() }),
-                Halted::Unreadable { why } => slot.end(EndCause::HaltUnreadable { why: why.clone() }),
+            if let Some(cause) = self.halts.ends(&slot.reach) {
+                slot.end(cause);
             }
             slot.expire(now);
         }
@@ -333,20 +348,33 @@ impl Core {
         if self.recording.remove(&op) {
             return;
         }
-        let Some(slot) = self.ops.remove(&op).and_then(|id| self.slots.get_mut(&id)) else { return };
+        let Some(id) = self.ops.remove(&op) else { return };
+        let Some(injection) = self.slots.get(&id).map(|s| s.injection.clone()) else { return };
         // A slow answer must not lift a Halt that a contact has seen since: only a contact does.
-        if let Outcome::Halt(halted) = &outcome
-            && halted.stands()
-        {
-            self.halted = halted.clone();
+        match &outcome {
+            Outcome::Halt(halted) if halted.stands() => self.halts.only(halted.clone()),
+            Outcome::Leave(Leave::Given { at, halts, .. }) => {
+                self.halts.add(halts);
+                self.contacts.heard(&injection, (*at).min(now));
+            }
+            Outcome::Leave(Leave::Ended(cause)) => self.end(&injection, cause),
+            Outcome::Ok
+            | Outcome::Halt(_)
+            | Outcome::Read(_)
+            | Outcome::Swept { .. }
+            | Outcome::Failed { .. }
+            | Outcome::TargetGone { .. }
+            | Outcome::Vanished { .. } => {}
         }
-        slot.done(now, op, outcome);
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.done(now, op, outcome);
+        }
     }
 
     fn advance(&mut self, now: Duration, commands: &mut Vec<Command>) {
         self.sweep_if_due(now, commands);
-        let until = |slot: &Slot, contact: Option<Duration>| {
-            let lease = contact.unwrap_or(now).saturating_add(self.lease);
+        let until = |slot: &Slot, contact: Duration| {
+            let lease = contact.saturating_add(self.lease);
             slot.deadline.map_or(lease, |d| d.min(lease))
         };
         let unrestored = self.unrestored();
@@ -363,7 +391,7 @@ impl Core {
             if let Some(what) = unrestored.as_ref().filter(|_| !slot.has_begun()) {
                 slot.refuse(Refusal::Unrestored { what: what.clone() });
             }
-            let until = until(slot, self.last_contact);
+            let until = until(slot, self.contacts.last(&slot.injection, now));
             let op = self.next_op;
             if let Some(command) = slot.next(now, op, until, self.lease) {
                 self.next_op += 1;
@@ -395,6 +423,7 @@ impl Core {
             Outcome::Failed { why } => vec![why],
             Outcome::Ok
             | Outcome::Halt(_)
+            | Outcome::Leave(_)
             | Outcome::Read(_)
             | Outcome::TargetGone { .. }
             | Outcome::Vanished { .. } => Vec::new(),
@@ -419,16 +448,5 @@ impl Core {
         let failed =
             self.slots.values().find(|s| s.state() == State::RestoreFailed).map(|s| s.planned.target.to_string());
         failed.or_else(|| self.sweep.failed.first().cloned())
-    }
-
-    fn attest_halt(&mut self, commands: &mut Vec<Command>) {
-        let Halted::Yes { id, .. } = &self.halted else { return };
-        let ended = self.slots.values().all(Slot::effect_is_over);
-        let clean = ended && self.slots.values().all(Slot::is_final);
-        let attested = Some((id.clone(), ended, clean));
-        if (ended || clean) && self.halt_attested != attested {
-            self.halt_attested = attested;
-            commands.push(Command::AttestHalt { halt: id.clone(), ended, clean });
-        }
     }
 }

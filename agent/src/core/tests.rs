@@ -1,12 +1,15 @@
 //! The reconciler by itself: events in, commands out.
 
-use super::{Act, Command, Core, Event, Intent, Outcome, Record};
+mod each;
+
+use super::{Act, Command, Core, Event, Intent, Leave, Outcome, Record};
 use rumpus_model::change::Delay;
 use rumpus_model::engine::Engine;
 use rumpus_model::evidence::{Counts, Delayed, Effective, Filtered, Killed, Reading};
 use rumpus_model::fault::network::PeerNames;
 use rumpus_model::fault::partition::How;
 use rumpus_model::fault::{Fault, Kill, Latency, Network, Partition};
+use rumpus_model::halt::Reach;
 use rumpus_model::injection::{Attestation, EndCause, Injection, State};
 use rumpus_model::plan::Planned;
 use rumpus_model::scope::{Devices, Direction};
@@ -212,6 +215,7 @@ fn intent() -> Intent {
         expected: String::new(),
         deadline: None,
         at: Duration::ZERO,
+        not_after: None,
     }
 }
 
@@ -230,6 +234,8 @@ struct Fake {
     backlog: u64,
     fail: Option<String>,
     armed: bool,
+    /// The answer to the question before the first change; none: what the Halt says.
+    leave: Option<Leave>,
     /// Submitted when time begins to run.
     waiting: Option<Injection>,
     /// The command after which the whole agent stands still for longer than its lease.
@@ -253,6 +259,7 @@ impl Fake {
             backlog: 0,
             fail: None,
             armed: false,
+            leave: None,
             waiting: None,
             pause_after: None,
         }
@@ -305,7 +312,10 @@ impl Fake {
                 self.log.push(format!("halt-attested ended={ended} clean={clean}"));
                 return None;
             }
-            Command::ReadHalt { op } => (op, "halt?", Outcome::Halt(self.halted.clone())),
+            Command::ReadHalt { op, .. } => {
+                let leave = self.leave.clone().map(Outcome::Leave);
+                (op, "halt?", leave.unwrap_or_else(|| Outcome::Halt(self.halted.clone())))
+            }
             Command::Sweep { op, .. } => (op, "sweep", Outcome::Swept { found: vec![], failed: vec![] }),
             Command::Record { op, record } => match record {
                 Record::Intent(_) => (op, "intent", Outcome::Ok),
@@ -422,5 +432,13 @@ fn injection(fault: Fault, engine: Engine, lasts: bool) -> Injection {
     let scope = fault.network().map(|n| n.scope(|_| None, vec![]).unwrap());
     let planned = Planned { id: "aaaaaaaa".into(), target, why: "named".into(), engine, scope };
     let duration = lasts.then_some(Duration::from_secs(30));
-    Injection { uid: "one".into(), policy: "p".into(), fault, duration, targets: vec![planned] }
+    Injection {
+        uid: "one".into(),
+        policy: "p".into(),
+        fault,
+        duration,
+        targets: vec![planned],
+        reach: Reach::default(),
+        not_after: None,
+    }
 }

@@ -1,7 +1,7 @@
 //! What a command's result means for one target.
 
 use super::{FAILURES, Slot, Stage};
-use crate::core::{OpId, Outcome};
+use crate::core::{Leave, OpId, Outcome};
 use rumpus_model::change::Change;
 use rumpus_model::evidence::{Effective, Reading};
 use rumpus_model::injection::{EndCause, State};
@@ -24,7 +24,14 @@ impl Slot {
             Outcome::Ok => self.succeeded(now, &[]),
             Outcome::Read(readings) => self.succeeded(now, &readings),
             Outcome::Halt(Halted::No) => self.succeeded(now, &[]),
-            Outcome::Halt(_) => {} // the core has noted it and ends every slot
+            Outcome::Leave(Leave::Given { at, left, .. }) => {
+                let latest = left.map(|left| at.saturating_add(left));
+                // What does not last has no deadline to bring forward.
+                self.deadline = self.deadline.map(|d| latest.map_or(d, |l| d.min(l)));
+                self.succeeded(now, &[]);
+            }
+            Outcome::Leave(Leave::Ended(_)) => {} // as below
+            Outcome::Halt(_) => {}                // the core has noted it and ends every slot
             Outcome::Swept { .. } => {}
             Outcome::Failed { why } => self.failed(now, why),
             Outcome::TargetGone { what } => self.gone(now, EndCause::TargetGone { what }),

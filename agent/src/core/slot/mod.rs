@@ -9,9 +9,11 @@ use super::OpId;
 use rumpus_model::change::Change;
 use rumpus_model::evidence::{Effective, Reading};
 use rumpus_model::fault::Fault;
+use rumpus_model::halt::Reach;
 use rumpus_model::injection::{Attestation, EndCause, State};
 use rumpus_model::plan::Planned;
 use rumpus_model::refusal::Refusal;
+use std::sync::Arc;
 use std::time::Duration;
 
 mod done;
@@ -29,6 +31,8 @@ pub(super) struct Slot {
     pub(super) planned: Planned,
     pub(super) changes: Vec<Change>,
     pub(super) deadline: Option<Duration>,
+    pub(super) reach: Arc<Reach>,
+    not_after: Option<i64>,
     accepted: Duration,
     stage: Stage,
     inflight: Option<OpId>,
@@ -93,6 +97,8 @@ impl Slot {
             planned,
             changes,
             deadline,
+            reach: Arc::default(),
+            not_after: None,
             accepted: now,
             stage: Stage::Resolve,
             inflight: None,
@@ -115,6 +121,12 @@ impl Slot {
             problems: Vec::new(),
             changed: false,
         }
+    }
+
+    /// Says what a Halt may name to end it, and when it must be over by the planner's clock.
+    pub(super) fn within(mut self, reach: Arc<Reach>, not_after: Option<i64>) -> Self {
+        (self.reach, self.not_after) = (reach, not_after);
+        self
     }
 
     pub(super) fn is_final(&self) -> bool {

@@ -70,7 +70,7 @@ impl Slot {
         let act = match self.stage {
             Stage::Resolve => Act::Resolve,
             Stage::Intent => return Some(Command::Record { op, record: Record::Intent(Box::new(self.intent())) }),
-            Stage::AskHalt => return Some(Command::ReadHalt { op }),
+            Stage::AskHalt => return Some(Command::ReadHalt { op, injection: self.injection.clone() }),
             Stage::Apply(step) => {
                 self.begun = self.begun.max(step + 1);
                 self.asked_until = until;
@@ -81,7 +81,8 @@ impl Slot {
             }
             Stage::Check | Stage::CheckEnded | Stage::Draining => Act::Check,
             Stage::Standing => {
-                if now < self.renewed.saturating_add(lease / 5) || until <= self.stands_until {
+                // At each contact, which comes each fifth of a lease; a little sooner is no other contact.
+                if now < self.renewed.saturating_add(lease / 10) || until <= self.stands_until {
                     return None;
                 }
                 self.asked_until = until;
@@ -118,6 +119,7 @@ impl Slot {
             expected: self.fault.expected(),
             deadline: self.deadline,
             at: self.accepted,
+            not_after: self.not_after,
         }
     }
 }

@@ -64,6 +64,8 @@ pub enum Event {
     },
     /// These Halts stand, and no others. No contact.
     Halts(Vec<Halt>),
+    /// How long a fault may live without contact from now on; 200 ms at least.
+    Lease(Duration),
     /// One injection is to end, for a reason of its own.
     End {
         injection: String,
@@ -253,6 +255,7 @@ impl Core {
             }
             Event::Heard { injection, at } => self.contacts.heard(&injection, at.min(now)),
             Event::Halts(halts) => self.halts.replace(halts),
+            Event::Lease(lease) => self.lease = lease,
             Event::End { injection, cause } => self.end(&injection, &cause),
             Event::Forget { injection } => self.forget(&injection),
             Event::Done { op, outcome } => self.done(now, op, outcome, &mut commands),

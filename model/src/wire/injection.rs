@@ -61,6 +61,9 @@ pub struct InjectionTarget {
     /// As the pod's status shows it; another one is another target.
     #[serde(rename = "containerID", skip_serializing_if = "Option::is_none")]
     pub container_id: Option<String>,
+    /// Own ports that the node probes and that a network fault leaves alone, as `8080/TCP`; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probes: Option<Vec<String>>,
 }
 
 /// Who is on the other side: addresses and ports together, names resolved in the target's view.

@@ -38,7 +38,7 @@ fn state(world: &Fake, injection: &str) -> State {
 }
 
 fn cause(world: &Fake, injection: &str) -> Option<EndCause> {
-    world.seen.iter().rev().find(|a| a.injection == injection).unwrap().cause.clone()
+    world.seen.iter().rev().find(|a| a.injection == injection).and_then(|a| a.cause.clone())
 }
 
 #[test]

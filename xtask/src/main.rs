@@ -15,6 +15,7 @@ mod residue;
 mod soak;
 mod steps;
 mod test;
+mod testbed;
 mod tidy;
 mod tools;
 
@@ -49,6 +50,11 @@ enum Task {
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<String>,
     },
+    /// Run a real Kubernetes on this machine
+    Testbed {
+        #[command(subcommand)]
+        verb: testbed::Verb,
+    },
     /// Run a program in the QEMU guest by hand
     Qemu(qemu::Flags),
 }
@@ -67,6 +73,7 @@ fn main() -> Result<ExitCode> {
             Ok(if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Task::Bench { args } => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Testbed { verb } => testbed::run(verb),
         Task::Qemu(flags) => qemu::run(flags),
     }
 }

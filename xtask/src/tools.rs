@@ -33,26 +33,31 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
 
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
-    let root = capture(&mut command("id", ["-u"]))?;
-    ensure!(root.trim() == "0", "the kernel tests make network namespaces and need root");
-    let missing: Vec<_> = PROGRAMS.iter().filter(|(program, ..)| find(program).is_none()).collect();
-    if missing.is_empty() {
-        println!("   every program is here");
-    } else {
-        for (program, package, reason) in &missing {
-            println!("   installs {package}: {program} {reason}");
-        }
-        run(&mut command("apt-get", ["-q", "update"]))?;
-        let options = ["-q", "-y", "-o", "DPkg::Lock::Timeout=600", "install", "--no-install-recommends"];
-        let packages = missing.iter().map(|(_, package, _)| *package);
-        run(command("apt-get", options).args(packages).env("DEBIAN_FRONTEND", "noninteractive"))?;
-        for (program, package, _) in &missing {
-            ensure!(find(program).is_some(), "{package} is installed, and {program} is still missing");
-        }
-    }
+    install_programs(PROGRAMS)?;
     musl()?;
     let kernel = guest::kernel::fetch()?;
     println!("   guest kernel {}", kernel.release);
+    Ok(())
+}
+
+/// Installs the packages of those programs that are missing; each comes with its package and what needs it.
+pub(crate) fn install_programs(programs: &[(&str, &str, &str)]) -> Result<()> {
+    let root = capture(&mut command("id", ["-u"]))?;
+    ensure!(root.trim() == "0", "this makes network namespaces and needs root");
+    let missing: Vec<_> = programs.iter().filter(|(program, ..)| find(program).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for (program, package, reason) in &missing {
+        println!("   installs {package}: {program} {reason}");
+    }
+    run(&mut command("apt-get", ["-q", "update"]))?;
+    let options = ["-q", "-y", "-o", "DPkg::Lock::Timeout=600", "install", "--no-install-recommends"];
+    let packages = missing.iter().map(|(_, package, _)| *package);
+    run(command("apt-get", options).args(packages).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    for (program, package, _) in &missing {
+        ensure!(find(program).is_some(), "{package} is installed, and {program} is still missing");
+    }
     Ok(())
 }
 

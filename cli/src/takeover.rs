@@ -92,9 +92,12 @@ fn once(instance: u32) -> (Vec<String>, Vec<String>) {
     match sweep(instance, &BTreeSet::new()) {
         Outcome::Swept { found, failed } => (found, failed),
         Outcome::Failed { why } => (Vec::new(), vec![why]),
-        Outcome::Ok | Outcome::Halt(_) | Outcome::Read(_) | Outcome::TargetGone { .. } | Outcome::Vanished { .. } => {
-            (Vec::new(), vec!["the sweep gave no answer".into()])
-        }
+        Outcome::Ok
+        | Outcome::Halt(_)
+        | Outcome::Leave(_)
+        | Outcome::Read(_)
+        | Outcome::TargetGone { .. }
+        | Outcome::Vanished { .. } => (Vec::new(), vec!["the sweep gave no answer".into()]),
     }
 }
 

@@ -18,8 +18,11 @@ pub fn sweep_again(global: &Global) -> Result<Vec<String>, String> {
         Did::Swept { found, failed } if failed.is_empty() => Ok(found),
         Did::Swept { failed, .. } => Err(failed.join("; ")),
         Did::Failed { why } => Err(why),
-        odd @ (Did::Ok | Did::Halt(_) | Did::Read(_) | Did::TargetGone { .. } | Did::Vanished { .. }) => {
-            Err(format!("a sweep cannot end as {odd:?}"))
-        }
+        odd @ (Did::Ok
+        | Did::Halt(_)
+        | Did::Leave(_)
+        | Did::Read(_)
+        | Did::TargetGone { .. }
+        | Did::Vanished { .. }) => Err(format!("a sweep cannot end as {odd:?}")),
     }
 }

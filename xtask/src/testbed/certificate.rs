@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::folder::Folder;
+use super::folder::{Folder, one_at_a_time};
 use crate::command::{capture, command};
 
 /// A certificate and its key, both PEM files.
@@ -57,6 +57,10 @@ pub(crate) fn mint(folder: &Folder, file: &str, subject: &Subject<'_>) -> Result
         return Ok(pair);
     }
     let authority = authority(folder)?;
+    let _one = one_at_a_time(&folder.file("pki/lock"))?;
+    if pair.exists() {
+        return Ok(pair);
+    }
     let authority = [authority.certificate, authority.key].map(|path| path.display().to_string());
     let names = format!("subjectAltName={}", subject.servers.join(","));
     let mut args = vec!["-CA", &authority[0], "-CAkey", &authority[1]];

@@ -4,7 +4,7 @@
 //! `/run`: each node sees folders of its own there.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::fs::{FlockOperation, flock};
@@ -52,10 +52,15 @@ impl Folder {
         self.path.join("log").join(format!("{}.log", part.replace('/', "-")))
     }
 
-    /// Writes a file and returns its path.
+    /// Writes a file and returns its path. Another task that reads it meets the old text or the new.
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> Result<PathBuf> {
         let path = self.file(name);
-        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+        if fs::read(&path).is_ok_and(|now| now == text.as_ref()) {
+            return Ok(path);
+        }
+        let new = self.file(&format!("{name}.{}", std::process::id()));
+        fs::write(&new, text).with_context(|| format!("write {}", new.display()))?;
+        fs::rename(&new, &path).with_context(|| format!("write {}", path.display()))?;
         Ok(path)
     }
 
@@ -63,6 +68,13 @@ impl Folder {
     pub(crate) fn exists(&self) -> bool {
         self.path.is_dir()
     }
+}
+
+/// Waits until no other task holds the lock file `path`, and keeps others out until it is dropped.
+pub(crate) fn one_at_a_time(path: &Path) -> Result<File> {
+    let file = File::create(path).with_context(|| format!("make {}", path.display()))?;
+    flock(&file, FlockOperation::LockExclusive).with_context(|| format!("lock {}", path.display()))?;
+    Ok(file)
 }
 
 /// Held while the testbed is started or taken down, so that two tasks never do it at once.

@@ -16,6 +16,7 @@ mod folder;
 mod image;
 mod inside;
 mod kubeconfig;
+mod kubectl;
 mod module;
 mod network;
 mod node;
@@ -36,7 +37,6 @@ use clap::Subcommand;
 use self::folder::{Folder, Lock};
 use self::network::Node;
 use self::programs::Programs;
-use crate::command::command;
 
 /// What to do with the testbed.
 #[derive(Debug, Subcommand)]
@@ -121,8 +121,8 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode> {
         }
         Verb::Kubectl { args } => {
             is_up(&folder)?;
-            let mut kubectl = command(module::kubernetes()?.join("kubectl"), args);
-            return code(kubectl.env("KUBECONFIG", kubeconfig::admin(&folder)?).status().context("start kubectl")?);
+            let mut kubectl = kubectl::owner(&folder, &module::kubernetes()?, args)?;
+            return code(kubectl.status().context("start kubectl")?);
         }
         Verb::Image { archive } => {
             is_up(&folder)?;
@@ -150,13 +150,12 @@ fn up(folder: &Folder) -> Result<()> {
     for node in Node::ALL {
         node::start(folder, &programs, node)?;
     }
-    let admin = kubeconfig::admin(folder)?;
-    node::wait(&programs, &admin)?;
+    node::wait(folder, &programs)?;
     println!("   from nothing to 3 ready nodes in {:.1} s", began.elapsed().as_secs_f64());
     for image in images {
         image::load(&programs, &image)?;
     }
-    dns::start(folder, &programs, &admin)?;
+    dns::start(folder, &programs)?;
     println!(
         "   the testbed is up after {:.1} s: cargo xtask testbed kubectl get nodes",
         began.elapsed().as_secs_f64()

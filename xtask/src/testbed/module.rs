@@ -3,15 +3,15 @@
 //! Kubernetes cannot be built by `go install`: its own go.mod replaces its libraries by folders that
 //! only its repository has. A module of ours replaces them by their published versions.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 
+use super::folder::one_at_a_time;
 use crate::command::{capture, command, run};
 use crate::place;
 
@@ -29,7 +29,7 @@ pub(crate) fn install(program: &str, module: &str, version: &str, reason: &str) 
     if path.is_file() {
         return Ok(path);
     }
-    let _one = one_at_a_time(&folder)?;
+    let _one = one_at_a_time(&folder.join("lock"))?;
     if path.is_file() {
         return Ok(path);
     }
@@ -53,7 +53,7 @@ pub(crate) fn kubernetes() -> Result<PathBuf> {
     if missing().is_empty() {
         return Ok(folder);
     }
-    let _one = one_at_a_time(&folder)?;
+    let _one = one_at_a_time(&folder.join("lock"))?;
     let missing = missing();
     if missing.is_empty() {
         return Ok(folder);
@@ -118,14 +118,6 @@ fn stamp() -> String {
         "-s -w -X {version}.gitVersion=v{KUBERNETES} -X {version}.gitMajor={major} -X {version}.gitMinor={minor} \
          -X {version}.gitTreeState=clean -X k8s.io/client-go/pkg/version.gitVersion=v{KUBERNETES}"
     )
-}
-
-/// Waits until no other task builds in this folder, and keeps others out until it is dropped.
-fn one_at_a_time(folder: &Path) -> Result<File> {
-    let path = folder.join("lock");
-    let file = File::create(&path).with_context(|| format!("make {}", path.display()))?;
-    flock(&file, FlockOperation::LockExclusive).with_context(|| format!("lock {}", path.display()))?;
-    Ok(file)
 }
 
 /// A go command that leaves most of the machine to others.

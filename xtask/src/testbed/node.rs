@@ -14,11 +14,12 @@ use super::certificate::{self, Subject};
 use super::folder::Folder;
 use super::image;
 use super::kubeconfig;
+use super::kubectl;
 use super::network::{self, Node};
 use super::part;
 use super::programs::Programs;
 use super::{cgroup, wait};
-use crate::command::{capture, command};
+use crate::command::command;
 
 /// How long the nodes may take on a machine that is busy with other things.
 const START: Duration = Duration::from_secs(300);
@@ -54,19 +55,26 @@ pub(crate) fn start(folder: &Folder, programs: &Programs, node: Node) -> Result<
 }
 
 /// Waits until every node is ready.
-pub(crate) fn wait(programs: &Programs, admin: &Path) -> Result<()> {
-    wait::until(START, "3 nodes are ready", || {
-        let ready = ready(programs, admin)?;
+pub(crate) fn wait(folder: &Folder, programs: &Programs) -> Result<()> {
+    wait::until(START, "3 nodes are ready", run_all, || {
+        let ready = ready(folder, programs)?;
         let missing: Vec<_> = Node::ALL.into_iter().map(Node::name).filter(|name| !ready.contains(name)).collect();
         ensure!(missing.is_empty(), "not ready: {}", missing.join(", "));
         Ok(())
     })
 }
 
+/// Fails when a node's namespaces are gone. (Its parts are started again by its first process.)
+fn run_all() -> Result<()> {
+    for node in Node::ALL {
+        ensure!(!part::named(&node.name())?.is_empty(), "{} ended; see its log", node.name());
+    }
+    Ok(())
+}
+
 /// Returns the names of the nodes that are ready.
-pub(crate) fn ready(programs: &Programs, admin: &Path) -> Result<Vec<String>> {
-    let args = ["--request-timeout=10s", "get", "nodes", "--output=json"];
-    let text = capture(command(programs.of_kubernetes("kubectl"), args).env("KUBECONFIG", admin))?;
+pub(crate) fn ready(folder: &Folder, programs: &Programs) -> Result<Vec<String>> {
+    let text = kubectl::ask(folder, &programs.kubernetes, &["get", "nodes", "--output=json"])?;
     let list: Value = serde_json::from_str(&text).context("read the list of nodes")?;
     let nodes = list["items"].as_array().context("the list of nodes has no items")?;
     let is_ready = |node: &&Value| {

@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::module;
 use super::package;
-use crate::guest;
 use crate::tools;
 
 /// Programs that are installed, since they need more than their own files.
@@ -53,7 +52,7 @@ impl Programs {
             etcd: package::unpack("etcd-server", "the store of the API server")?.join("usr/bin/etcd"),
             containerd: package::unpack("containerd", "the container runtime of the nodes")?.join("usr/bin"),
             cni: package::unpack("containernetworking-plugins", "the network of the pods")?.join("usr/lib/cni"),
-            busybox: guest::kernel::fetch()?.busybox(),
+            busybox: package::unpack("busybox-static", "the workloads of tests")?.join("bin/busybox"),
             kubernetes: module::kubernetes()?,
             coredns: module::install("coredns", "github.com/coredns/coredns", COREDNS, "names of Services")?,
         })

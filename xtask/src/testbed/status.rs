@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::control_plane::{self, PARTS};
+use super::dns;
 use super::folder::Folder;
 use super::network::Node;
 use super::node;
 use super::part::{self, Part};
 use super::programs::Programs;
-use super::{dns, kubeconfig};
 
 /// Clock ticks a second in `/proc/PID/stat`: USER_HZ, which Linux fixes on x86-64 and arm64.
 const TICKS: u64 = 100;
@@ -47,13 +47,12 @@ fn look(folder: &Folder, programs: &Programs) -> Result<Vec<Line>> {
     let parts = part::all()?;
     // The oldest process of a part is the part; the others are its children.
     let oldest = |name: &str| parts.iter().find(|part| part.name == name).cloned();
-    let admin = kubeconfig::admin(folder)?;
     let mut lines = Vec::new();
     for name in PARTS {
         let health = control_plane::is_healthy(folder, programs, name);
         lines.push(Line { part: name.to_owned(), running: oldest(name), health });
     }
-    let ready = node::ready(programs, &admin);
+    let ready = node::ready(folder, programs);
     for node in Node::ALL {
         let name = node.name();
         let health = match &ready {
@@ -72,7 +71,7 @@ fn look(folder: &Folder, programs: &Programs) -> Result<Vec<Line>> {
             lines.push(Line { part: name, running, health });
         }
     }
-    lines.push(Line { part: "coredns".to_owned(), running: None, health: dns::is_available(programs, &admin) });
+    lines.push(Line { part: "coredns".to_owned(), running: None, health: dns::is_available(folder, programs) });
     Ok(lines)
 }
 

@@ -33,9 +33,7 @@ pub(crate) fn record(folder: &Folder) -> Result<()> {
             Err(error) => return Err(error).with_context(|| format!("read {setting}")),
         }
     }
-    // The record is whole or absent: it is moved into its place.
-    let new = folder.write("tunables.new", Value::from(record).to_string())?;
-    fs::rename(new, folder.file(RECORD)).context("record the kernel's settings")
+    folder.write(RECORD, Value::from(record).to_string()).map(drop)
 }
 
 /// Puts the recorded settings back.

@@ -13,8 +13,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The longest that one answer may take.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Looks until `ready` is content; fails with what it said last.
-pub(crate) fn until(limit: Duration, what: &str, mut ready: impl FnMut() -> Result<()>) -> Result<()> {
+/// Looks until `ready` is content; fails with what it said last, or at once when `alive` fails.
+pub(crate) fn until(
+    limit: Duration,
+    what: &str,
+    alive: impl Fn() -> Result<()>,
+    mut ready: impl FnMut() -> Result<()>,
+) -> Result<()> {
     let started = Instant::now();
     loop {
         match ready() {
@@ -25,8 +30,9 @@ pub(crate) fn until(limit: Duration, what: &str, mut ready: impl FnMut() -> Resu
             Err(error) if started.elapsed() > limit => {
                 return Err(error).with_context(|| format!("waited {} s until {what}", limit.as_secs()));
             }
-            Err(_) => sleep(PAUSE),
+            Err(_) => alive().with_context(|| format!("cannot wait until {what}"))?,
         }
+        sleep(PAUSE);
     }
 }
 

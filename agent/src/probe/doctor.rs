@@ -8,11 +8,13 @@ use crate::kernel::proc;
 use crate::resolve::chain;
 use rumpus_model::engine::Engine;
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use serde::Serialize;
 use std::fs;
 use std::path::Path;
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Check {
     pub name: String,
     /// Whether nothing works without it; the others cost some faults only.

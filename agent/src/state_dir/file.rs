@@ -5,8 +5,9 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, Mode, OFlags, fsync, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, fsync, openat, renameat, unlinkat};
 use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 /// Most bytes read of a file; each is far smaller.
 const READ_CAP: u64 = 1024 * 1024;
@@ -37,6 +38,20 @@ pub(super) fn replace(dir: &impl AsFd, name: &str, bytes: &[u8]) -> io::Result<(
     file.sync_all()?;
     renameat(dir, temporary.as_str(), dir, name)?;
     Ok(fsync(dir)?)
+}
+
+/// Takes away what writers left that died between making a file and putting it in place. What cannot be taken away is
+/// no harm: nobody reads it.
+pub(super) fn tidy(dir: &impl AsFd) {
+    let Ok(entries) = Dir::read_from(dir) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let writer = name.strip_prefix('.').and_then(|n| n.strip_suffix(".new")).and_then(|n| n.rsplit('.').next());
+        let Some(pid) = writer.and_then(|pid| pid.parse::<i32>().ok()).and_then(Pid::from_raw) else { continue };
+        if test_kill_process(pid) == Err(Errno::SRCH) {
+            drop(remove(dir, &name));
+        }
+    }
 }
 
 /// Removes a file durably; returns whether there was one.

@@ -111,6 +111,7 @@ impl StateDir {
         // Made by someone else's hand (a kubelet makes 0755), or in spite of a umask.
         fchmod(&dir, Mode::RWXU).map_err(|errno| file_error("protect", ".", errno.into()))?;
         let lock = lock::take(&dir, &path)?;
+        file::tidy(&dir);
         let instance = match read_instance(&dir)? {
             Some(instance) => instance,
             None => make_instance(&dir)?,

@@ -174,3 +174,18 @@ fn attestations_bear_the_id_of_their_halt() {
         assert!(matches!(write_halt(&held, &halt(bad)), Err(StateDirError::HaltId { .. })));
     }
 }
+
+#[test]
+fn what_a_dead_writer_left_is_tidied_and_what_a_living_one_writes_is_not() {
+    let (_parent, path) = scratch();
+    drop(StateDir::open(&path).unwrap());
+    let mut ended = std::process::Command::new("/bin/true").spawn().unwrap();
+    let dead = ended.id();
+    ended.wait().unwrap();
+    let (left, writing) = (format!(".halt.json.{dead}.new"), format!(".halt.json.{}.new", std::process::id()));
+    for name in [&left, &writing] {
+        fs::write(path.join(name), "x").unwrap();
+    }
+    let held = StateDir::open(&path).unwrap();
+    assert!(!held.path().join(left).exists() && held.path().join(writing).exists());
+}

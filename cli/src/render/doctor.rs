@@ -2,7 +2,7 @@
 
 use super::table::table;
 use super::text::{safe, wrap};
-use crate::commands::doctor::Check;
+use rumpus_agent::probe::Check;
 
 /// Longest item of a table.
 const CELL: usize = 120;

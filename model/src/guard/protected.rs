@@ -53,3 +53,33 @@ pub fn why(process: &Process, world: &World) -> Option<String> {
     let daemon = DAEMONS.iter().find(|d| **d == process.comm || exe == Some(**d));
     daemon.map(|d| format!("{d} keeps this host reachable or running"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::ProcessId;
+
+    fn process(comm: &str) -> Process {
+        Process {
+            id: ProcessId { pid: 100, start: 1 },
+            ppid: 1,
+            comm: comm.to_owned(),
+            cmdline: String::new(),
+            exe: None,
+            uid: 0,
+            kernel_thread: false,
+            zombie: false,
+            netns: None,
+            cgroup: None,
+            container: None,
+            ignores: 0,
+        }
+    }
+
+    #[test]
+    fn a_delay_worker_is_no_reason_to_leave_its_namespace_alone_and_is_never_a_target() {
+        let worker = process("rumpus-delay");
+        assert!(is_worker(&worker) && why(&worker, &World::default()).is_some());
+        assert!(!is_worker(&process("rumpus")) && !is_worker(&process("rumpus-delay2")));
+    }
+}

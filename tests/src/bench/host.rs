@@ -18,6 +18,8 @@ use rumpus_model::policy;
 
 /// The longest wait for anything that has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two rounds.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The agent.
 #[derive(Debug)]
@@ -67,6 +69,9 @@ impl Host {
         ensure!(plan.refusals.is_empty() && plan.targets.len() == 1, "not carried out: {:?}", plan.refusals);
         let injection = act::injection(plan, &format!("{:08x}", self.runs));
         let uid = injection.uid.clone();
+        // The kernel is still freeing the table of the round before, and the next transaction would wait for it: a fault
+        // rarely begins within milliseconds of another one's end in the same namespace.
+        std::thread::sleep(PAUSE);
         let began = boottime();
         self.agent.submit(injection);
         let said = self.wait(&uid, |said| said.state == State::InEffect)?;

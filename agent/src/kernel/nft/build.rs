@@ -6,7 +6,7 @@
 //!   comment "…"
 //!   set armed { type ether_type; flags timeout; elements = { ip timeout 3s, ip6 timeout 3s } }
 //!   set t4 { type ipv4_addr; flags interval; elements = { 10.0.0.0/8 } }
-//!   chain out { icmpv6 type 133-136 accept; EXEMPT accept; ip daddr @x4 accept; ip daddr @t4 counter drop }
+//!   chain out { icmpv6 type 130-136 accept; icmpv6 type 143 accept; EXEMPT accept; ip daddr @x4 accept; ip daddr @t4 counter drop }
 //!   chain in  { … ip saddr @t4 counter drop }
 //!   chain out_passed { … ip daddr @t4 counter }
 //!   chain out0 { type filter hook egress device "eth0" priority -350; meta protocol @armed jump out }
@@ -251,7 +251,7 @@ fn exemptions(family: Family, filter: &Filter, way: Way) -> Result<Vec<Expressio
     let versions = scope::versions(family);
     let mut all = Vec::new();
     if versions.contains(&Version::V6) {
-        all.push(scope::neighbour_discovery(family));
+        all.extend(scope::link_management(family));
     }
     for exempt in &filter.scope.exempt {
         all.extend(scope::exempt(exempt, family, way)?);

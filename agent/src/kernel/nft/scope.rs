@@ -130,12 +130,15 @@ pub(super) fn excepted(family: Family, ip: Version, way: Way) -> Expressions {
     peer_address(version(family, ip), ip, way).lookup(ip.except())
 }
 
-/// `icmpv6 type nd-router-solicit-nd-neighbor-advert`: a link without them is dead, not partitioned.
-pub(super) fn neighbour_discovery(family: Family) -> Expressions {
-    layer4(version(family, Version::V6), Version::V6, Protocol::Icmp)
-        .payload(Base::Transport, 0, 1)
-        .compare(Operator::AtLeast, &[133])
-        .compare(Operator::AtMost, &[136])
+/// `icmpv6 type 130-136` and `icmpv6 type 143`: neighbour discovery (RFC 4861), without which a link is dead, not
+/// partitioned, and multicast listener reports (RFC 2710, RFC 3810), which a kernel sends by itself: they are no traffic
+/// of the victim, and must not prove an effect.
+pub(super) fn link_management(family: Family) -> [Expressions; 2] {
+    let icmp_type = || layer4(version(family, Version::V6), Version::V6, Protocol::Icmp).payload(Base::Transport, 0, 1);
+    [
+        icmp_type().compare(Operator::AtLeast, &[130]).compare(Operator::AtMost, &[136]),
+        icmp_type().compare(Operator::Equal, &[143]),
+    ]
 }
 
 /// `ip daddr 10.0.0.1 tcp dport 6443 tcp sport 22`, once for each IP version and protocol that is meant.

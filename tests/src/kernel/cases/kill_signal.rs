@@ -19,6 +19,7 @@ pub(super) const CASES: &[Case] = &[
     case("term_ends_a_process_within_its_grace", BOTH, term_ends_a_process_within_its_grace),
     case("a_deaf_process_is_killed_after_its_grace", BOTH, a_deaf_process_is_killed_after_its_grace),
     case("siblings_of_the_same_name_live_on", BOTH, siblings_of_the_same_name_live_on),
+    case("each_of_two_targets_is_killed_and_no_third", BOTH, each_of_two_targets_is_killed_and_no_third),
     case("excluded_and_similar_ones_live_on", HOST, excluded_and_similar_ones_live_on),
     case("the_first_of_a_pid_namespace_is_killed_after_its_grace", BOTH, the_first_of_a_pid_namespace_is_killed),
     case(
@@ -87,6 +88,19 @@ fn siblings_of_the_same_name_live_on(lab: &Lab) -> Result<()> {
             ensure!(victim.lives()?, "process {} died in the place of {pid}", victim.pid());
         }
     }
+    Ok(())
+}
+
+fn each_of_two_targets_is_killed_and_no_third(lab: &Lab) -> Result<()> {
+    let mut meant = [Victim::start(lab, 'a', &[])?, Victim::start(lab, 'a', &[])?];
+    let mut other = Victim::start(lab, 'b', &[])?;
+    let words = ["run", "kill", "--name", &name(lab, 'a'), "--signal", "KILL", "--arm"];
+    let said = lab.rumpus(&words).run()?.expect(0)?.attestations()?;
+    ensure!(said.len() == 2 && said.iter().all(|one| one["state"] == "Done"), "{said:?}");
+    for victim in &mut meant {
+        victim.died_of(Signal::SIGKILL, lab.patience())?;
+    }
+    ensure!(other.lives()?, "one of another name died");
     Ok(())
 }
 

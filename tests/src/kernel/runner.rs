@@ -28,7 +28,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 const EMULATED_LIMIT: Duration = Duration::from_secs(300);
 
 /// A soaking case repeats itself.
-const SOAK_LIMIT: Duration = Duration::from_secs(1800);
+const SOAK_LIMIT: Duration = Duration::from_secs(7200);
 
 /// How often the runner looks whether a case has ended.
 const TICK: Duration = Duration::from_millis(5);

@@ -1,5 +1,6 @@
 //! The agent is killed at any instant, again and again: nothing may be left after its successor's sweep.
 
+use std::io::{Write as _, stderr};
 use std::thread;
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ pub(super) fn random_kills(lab: &Lab, subject: Subject) -> Result<()> {
     let seed = random;
     let mut leaks = Vec::new();
     for round in 0..rounds {
+        if round % 100 == 0 && round > 0 {
+            // Told if the case is stopped at its limit.
+            writeln!(stderr(), "{name}: {round} kills of {rounds}, {} leaks", leaks.len())?;
+        }
         random = next(random);
         let within = if round % 2 == 0 { LATEST / 10 } else { LATEST };
         let after = Duration::from_millis(random % within);

@@ -2,7 +2,11 @@
 //!
 //! The same value is shown by the CLI and stored with the run. Each refusal has a hint: what to do about it.
 
+<<<<<<< HEAD
 use crate::duration;
+=======
+use crate::cluster::refusal::ClusterRefusal;
+>>>>>>> 2246c96 (Decide for a cluster: select pods, resolve peers, ask every guard, and plan)
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -111,6 +115,8 @@ pub enum Refusal {
     Busy {
         what: String,
     },
+    /// To a run in a cluster.
+    Cluster(ClusterRefusal),
     Failed {
         step: String,
         why: String,
@@ -159,12 +165,14 @@ impl fmt::Display for Refusal {
             Self::TargetChanged { target, what } => write!(f, "{target} is not what was planned: {what}"),
             Self::Expired => f.write_str("no time is left before the deadline"),
             Self::Busy { what } => write!(f, "busy: {what}"),
+            Self::Cluster(refusal) => write!(f, "{refusal}"),
             Self::Failed { step, why } => write!(f, "{step}: {why}"),
         }
     }
 }
 
 impl Refusal {
+<<<<<<< HEAD
     /// Returns its name, as conditions and statuses show it.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -194,6 +202,12 @@ impl Refusal {
             Self::Busy { .. } => "Busy",
             Self::Failed { .. } => "Failed",
         }
+=======
+    /// Returns the variant's name in CamelCase: the `reason` of conditions, Events and metrics.
+    pub fn reason(&self) -> String {
+        let shown = if let Self::Cluster(refusal) = self { format!("{refusal:?}") } else { format!("{self:?}") };
+        shown.chars().take_while(char::is_ascii_alphanumeric).collect()
+>>>>>>> 2246c96 (Decide for a cluster: select pods, resolve peers, ask every guard, and plan)
     }
 
     /// Returns what the reader can do about it.
@@ -231,6 +245,7 @@ impl Refusal {
             Self::TargetChanged { .. } => "plan again: `rumpus plan FILE`".into(),
             Self::Expired => "ask for a longer duration".into(),
             Self::Busy { .. } => "wait until it has ended; `rumpus active` shows it".into(),
+            Self::Cluster(refusal) => refusal.hint(),
             Self::Failed { .. } => "`rumpus doctor` shows what this node can do".into(),
         }
     }

@@ -165,6 +165,18 @@ pub struct Port {
     pub to: u16,
 }
 
+impl fmt::Display for Port {
+    /// As policies write it: `5432/TCP`, `8000-8100/UDP`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = format!("{:?}", self.protocol).to_uppercase();
+        if self.from == self.to {
+            write!(f, "{}/{protocol}", self.from)
+        } else {
+            write!(f, "{}-{}/{protocol}", self.from, self.to)
+        }
+    }
+}
+
 /// A transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Protocol {

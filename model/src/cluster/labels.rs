@@ -1,6 +1,7 @@
 //! Labels and what selects by them, parsed: the same answers as the API server's (labels.Selector).
 
 use super::world::Text;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Labels of an object, sorted by key.
@@ -21,13 +22,13 @@ impl Labels {
 }
 
 /// All requirements hold; none of them: everything is selected.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelSelector {
     pub requirements: Vec<Requirement>,
 }
 
 /// One requirement on a label.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Requirement {
     Exists(String),
     Missing(String),

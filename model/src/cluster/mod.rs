@@ -9,7 +9,16 @@ pub mod world;
 pub mod labels;
 pub mod pod;
 
+pub mod select;
+
+mod pick;
+
+pub mod guard;
+pub mod peers;
 pub mod plan;
+pub mod refusal;
+pub mod revision;
 
 pub use plan::{ClusterPlan, NodeShare, PeerEntry, PodTarget, RunInput, plan};
+pub use refusal::ClusterRefusal;
 pub use world::{Known, Text, Unknown, World};

@@ -1,13 +1,23 @@
 //! The plan for a cluster: which pods, on which nodes, by which engine, against whom, and who not and why not.
 
-use super::world::{Seconds, World};
+use super::guard::{self, capable};
+use super::pod::{OwnerRef, Pod, Role};
+use super::refusal::ClusterRefusal;
+use super::select::{self, Candidate, Choice};
+use super::world::{Seconds, Text, World};
+use super::{peers, pick};
 use crate::engine::Engine;
 use crate::fault::Fault;
+use crate::fault::network::Probes;
 use crate::policy::Policy;
+use crate::rank::Ranks;
 use crate::refusal::Refusal;
 use crate::scope::Port;
+use crate::select::Selector;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a plan is made from, besides the world.
@@ -60,7 +70,7 @@ pub struct ClusterPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeShare {
-    pub node: String,
+    pub node: Text,
     pub engine: Engine,
     /// At most 500, in the order of their names.
     pub targets: Vec<PodTarget>,
@@ -70,17 +80,16 @@ pub struct NodeShare {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodTarget {
-    pub uid: String,
-    pub namespace: String,
-    pub pod: String,
-    pub node: String,
-    /// `Deployment/web`.
-    pub owner: Option<String>,
-    pub owner_uid: Option<String>,
-    /// The container that a kill is about.
-    pub container: Option<String>,
+    pub uid: Text,
+    pub namespace: Text,
+    pub pod: Text,
+    pub node: Text,
+    /// The top one.
+    pub owner: Option<OwnerRef>,
+    /// The container that is named, or the only one of a kill.
+    pub container: Option<Text>,
     /// The runtime's id without its scheme, pinned with `container`.
-    pub container_id: Option<String>,
+    pub container_id: Option<Text>,
     /// Own ports that its node probes and that stay exempt (`probes: Exempt`); empty for other faults.
     pub probes: Vec<Port>,
 }
@@ -119,9 +128,57 @@ pub struct LeftOut {
     pub examples: Vec<String>,
 }
 
+/// Most targets of one share.
+pub const MAX_TARGETS: usize = 500;
+/// Most refusals that are told; the rest is counted.
+const MAX_REFUSALS: usize = 20;
+
 /// Makes the plan.
-pub fn plan(_world: &World, input: &RunInput, _now: Seconds) -> ClusterPlan {
+pub fn plan(world: &World, input: &RunInput, now: Seconds) -> ClusterPlan {
     let experiment = &input.policy.experiment;
+    let mut plan = empty(input);
+    for field in &input.policy.unbuilt {
+        let (field, why, hint) = (field.field.clone(), field.why.clone(), field.hint.clone());
+        plan.refusals.push(Refusal::NotHere { field, why, hint });
+    }
+    let Selector::Pods(selector) = &experiment.targets else { return plan };
+    let mut found = select::find(world, selector, input, now);
+    let taken = pick::take(&mut found, input);
+    let mut refusals = found.refusals;
+    let resolved = match experiment.fault.network() {
+        None => peers::Resolved::default(),
+        Some(network) => peers::resolve(world, network, &input.namespace).unwrap_or_else(|why| {
+            refusals.extend(why);
+            peers::Resolved::default()
+        }),
+    };
+    if found.matched > 0 && found.candidates.is_empty() && refusals.is_empty() {
+        refusals.push(ClusterRefusal::AllLeftOut { matched: found.matched, reasons: found.left_out.counts() });
+    }
+    refusals.extend(taken.iter().filter_map(ambiguous));
+    let picked: Vec<&Arc<Pod>> = taken.iter().map(|c| c.pod).collect();
+    refusals.extend(guard::all(&guard::Case { world, input, picked: &picked, peers: &resolved.entries }));
+    plan.matched = found.matched;
+    plan.left_out = found.left_out.list();
+    plan.notes = resolved.notes;
+    plan.peers = resolved.entries;
+    if experiment.fault.by_controller() {
+        plan.cluster_targets = taken.iter().map(|c| target(c, &experiment.fault)).collect();
+    } else {
+        plan.shares = shares(world, &taken, &experiment.fault, &mut refusals);
+    }
+    refuse(&mut plan, refusals);
+    plan.hash = hash(&plan);
+    plan
+}
+
+fn empty(input: &RunInput) -> ClusterPlan {
+    let experiment = &input.policy.experiment;
+    let network = experiment.fault.network();
+    let mut pick = experiment.pick.summary();
+    if let Some(most) = experiment.per_owner {
+        pick += &format!(", at most {most} of each owner");
+    }
     ClusterPlan {
         policy: input.policy.name.clone(),
         namespace: input.namespace.clone(),
@@ -130,21 +187,86 @@ pub fn plan(_world: &World, input: &RunInput, _now: Seconds) -> ClusterPlan {
         fault: experiment.fault.clone(),
         duration: experiment.duration,
         select: experiment.targets.summary(),
-        pick: experiment.pick.summary(),
+        pick,
         expected: experiment.fault.expected(),
         shares: Vec::new(),
         peers: Vec::new(),
-        follow: false,
+        follow: network.is_some_and(|n| n.follow),
         cluster_targets: Vec::new(),
         matched: 0,
         left_out: Vec::new(),
         notes: Vec::new(),
-        refusals: vec![Refusal::NotHere {
-            field: "spec.experiment.targets.pods".into(),
-            why: "is not selected yet".into(),
-            hint: "wait for the next build".into(),
-        }],
+        refusals: Vec::new(),
     }
+}
+
+fn ambiguous(candidate: &Candidate<'_>) -> Option<ClusterRefusal> {
+    let has = || candidate.pod.containers.iter().filter(|c| c.role != Role::Init).map(|c| c.name.to_string()).collect();
+    (candidate.container == Choice::Ambiguous)
+        .then(|| ClusterRefusal::ContainerAmbiguous { pod: candidate.pod.to_string(), has: has() })
+}
+
+fn target(candidate: &Candidate<'_>, fault: &Fault) -> PodTarget {
+    let pod = candidate.pod;
+    let exempt = fault.network().is_some_and(|n| n.probes == Probes::Exempt);
+    PodTarget {
+        uid: pod.uid.clone(),
+        namespace: pod.namespace.clone(),
+        pod: pod.name.clone(),
+        node: pod.node.clone().unwrap_or_default(),
+        owner: pod.owner.clone(),
+        container: candidate.chosen().map(|c| c.name.clone()),
+        container_id: candidate.chosen().and_then(|c| c.id.clone()),
+        probes: if exempt { pod.probes.clone() } else { Vec::new() },
+    }
+}
+
+/// Groups what was picked by node; a node that cannot do it is refused by its guard and has no share.
+fn shares(world: &World, taken: &[Candidate<'_>], fault: &Fault, refusals: &mut Vec<ClusterRefusal>) -> Vec<NodeShare> {
+    let mut sorted: Vec<&Candidate<'_>> = taken.iter().collect();
+    sorted.sort_unstable_by(|a, b| {
+        (&a.pod.node, &a.pod.namespace, &a.pod.name).cmp(&(&b.pod.node, &b.pod.namespace, &b.pod.name))
+    });
+    let mut shares = Vec::new();
+    for group in sorted.chunk_by(|a, b| a.pod.node == b.pod.node) {
+        let Some(node) = group.first().and_then(|c| c.pod.node.clone()) else { continue };
+        if group.len() > MAX_TARGETS {
+            let (node, targets) = (node.to_string(), group.len());
+            refusals.push(ClusterRefusal::TooManyOnNode { node, targets, most: MAX_TARGETS });
+        }
+        if let Ok(engine) = capable::engine(world, &node, fault) {
+            shares.push(NodeShare { node, engine, targets: group.iter().map(|c| target(c, fault)).collect() });
+        }
+    }
+    shares
+}
+
+fn refuse(plan: &mut ClusterPlan, mut refusals: Vec<ClusterRefusal>) {
+    let mut seen = BTreeSet::new();
+    refusals.retain(|r| seen.insert(r.clone()));
+    let more = refusals.len().saturating_sub(MAX_REFUSALS);
+    if more > 0 {
+        plan.notes.push(format!("{more} more refusals are not shown"));
+    }
+    plan.refusals.extend(refusals.into_iter().take(MAX_REFUSALS).map(Refusal::Cluster));
+}
+
+/// Over what is done, to whom, by which engine: not over what was left out, and not over the world.
+fn hash(plan: &ClusterPlan) -> String {
+    let head = format!("{:?}", (&plan.fault, plan.duration, &plan.seed, &plan.peers, plan.follow));
+    let mut hash = Ranks::chain(0, &head);
+    for share in &plan.shares {
+        hash = Ranks::chain(hash, &share.node);
+        hash = Ranks::chain(hash, share.engine.name());
+        for target in &share.targets {
+            hash = Ranks::chain(hash, &target.uid);
+            hash = Ranks::chain(hash, target.container_id.as_deref().unwrap_or_default());
+        }
+    }
+    for target in &plan.cluster_targets {
+        hash = Ranks::chain(hash, &target.uid);
+    }
+    format!("{:08x}", hash >> 32)
 }
 
 impl ClusterPlan {

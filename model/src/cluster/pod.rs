@@ -3,6 +3,7 @@
 use super::labels::Labels;
 use super::world::{Seconds, Text};
 use crate::scope::Port;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -49,7 +50,7 @@ pub enum Phase {
 }
 
 /// What owns a pod.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OwnerRef {
     pub kind: Text,
     pub name: Text,
@@ -73,4 +74,10 @@ pub enum Role {
     Init,
     /// An init container with `restartPolicy: Always`.
     Sidecar,
+}
+
+impl fmt::Display for OwnerRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
 }

@@ -1,5 +1,6 @@
 //! The part that all network faults share: which packets they are about, before names are resolved.
 
+use crate::cluster::labels::LabelSelector;
 use crate::scope::{Addresses, Devices, Direction, Exempt, Peers, Port, Protocol, Scope};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,20 @@ pub struct Network {
     pub ports: Vec<Port>,
     pub local_ports: Vec<Port>,
     pub protocols: Vec<Protocol>,
+    /// Of a pod's own probe ports, from its node; in a cluster only.
+    #[serde(default)]
+    pub probes: Probes,
+    /// Addresses may join while the fault stands; in a cluster only.
+    #[serde(default)]
+    pub follow: bool,
+}
+
+/// Whether a pod's probes from its node are hit too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Probes {
+    #[default]
+    Exempt,
+    Include,
 }
 
 /// Peers as a policy writes them.
@@ -24,9 +39,47 @@ pub struct PeerNames {
     pub addresses: Vec<IpNet>,
     /// DNS names, resolved once, at plan time, as the target resolves them.
     pub names: Vec<String>,
+    /// In a cluster only.
+    #[serde(default)]
+    pub pods: Vec<PodPeers>,
+    /// In a cluster only.
+    #[serde(default)]
+    pub services: Vec<ServiceName>,
+}
+
+/// Pods on the other side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodPeers {
+    pub selector: LabelSelector,
+    /// Empty: the run's own.
+    pub namespaces: Vec<String>,
+}
+
+/// A Service on the other side.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ServiceName {
+    /// `None`: the run's own.
+    pub namespace: Option<String>,
+    pub name: String,
+}
+
+impl PeerNames {
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.names.is_empty() && self.pods.is_empty() && self.services.is_empty()
+    }
+
+    fn namespaces(&self) -> impl Iterator<Item = &str> {
+        let pods = self.pods.iter().flat_map(|p| &p.namespaces);
+        pods.chain(self.services.iter().filter_map(|s| s.namespace.as_ref())).map(String::as_str)
+    }
 }
 
 impl Network {
+    /// Returns every namespace that its peers and exceptions name; twice where they do.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.peers.iter().chain([&self.except]).flat_map(PeerNames::namespaces)
+    }
+
     /// Returns every name that has to be resolved, in order, once each.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> =
@@ -79,7 +132,7 @@ impl Network {
             None => parts.push("all peers".into()),
             Some(peers) => parts.push(format!("peers {}", list(peers))),
         }
-        if !self.except.addresses.is_empty() || !self.except.names.is_empty() {
+        if !self.except.is_empty() {
             parts.push(format!("except {}", list(&self.except)));
         }
         if !self.ports.is_empty() {
@@ -103,7 +156,16 @@ impl Network {
 fn list(peers: &PeerNames) -> String {
     let mut all: Vec<String> = peers.addresses.iter().take(4).map(short).collect();
     all.extend(peers.names.iter().take(4).cloned());
-    let more = (peers.addresses.len() + peers.names.len()).saturating_sub(all.len());
+    all.extend(peers.services.iter().take(4).map(|s| match &s.namespace {
+        None => format!("Service {}", s.name),
+        Some(namespace) => format!("Service {namespace}/{}", s.name),
+    }));
+    all.extend(peers.pods.iter().take(4).map(|p| match p.namespaces.is_empty() {
+        true => format!("pods {}", p.selector),
+        false => format!("pods {} of {}", p.selector, p.namespaces.join(", ")),
+    }));
+    let named = peers.addresses.len() + peers.names.len() + peers.services.len() + peers.pods.len();
+    let more = named.saturating_sub(all.len());
     if more > 0 {
         all.push(format!("and {more} more"));
     }
@@ -115,9 +177,5 @@ fn short(net: &IpNet) -> String {
 }
 
 fn ports(ports: &[Port]) -> String {
-    let one = |p: &Port| {
-        let protocol = format!("{:?}", p.protocol).to_uppercase();
-        if p.from == p.to { format!("{}/{protocol}", p.from) } else { format!("{}-{}/{protocol}", p.from, p.to) }
-    };
-    ports.iter().map(one).collect::<Vec<_>>().join(", ")
+    ports.iter().map(Port::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -3,7 +3,7 @@
 use crate::fault::Fault;
 use crate::pick::Pick;
 use crate::select::Selector;
-use crate::wire::{ChaosPolicy, ChaosRun};
+use crate::wire::{self, ChaosPolicy, ChaosRun};
 use std::time::Duration;
 
 pub mod parse;
@@ -36,6 +36,14 @@ pub struct Policy {
     pub unbuilt: Vec<Unbuilt>,
     /// The account whose rights a policy uses that leaves its namespace; in a cluster only.
     pub service_account: Option<String>,
+}
+
+/// Checks a fault that stands alone, as an Injection holds it: without peers and ports.
+///
+/// # Errors
+/// Everything that is wrong, each with the field's path from the fault on.
+pub fn fault(written: &wire::Fault, site: Site) -> Result<Fault, Vec<Problem>> {
+    check::fault_alone(written, site)
 }
 
 /// Where a policy is meant to run: it decides which fields have no meaning.
@@ -77,11 +85,40 @@ pub enum Mode {
 pub struct Experiment {
     pub targets: Selector,
     pub pick: Pick,
+    /// Most that are taken of one owner; in a cluster only.
+    pub per_owner: Option<u32>,
     pub fault: Fault,
     /// Given exactly for faults that last; 1 s to 24 h.
     pub duration: Option<Duration>,
+    /// In a cluster only.
+    pub limits: Limits,
     /// The reason that was given for having no steady-state check.
     pub no_checks_reason: Option<String>,
+}
+
+/// How much may be down at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Ready pods of each owner that are left alone; a percentage of the desired ones is rounded up.
+    pub min_healthy: Option<Amount>,
+    /// Pods of each owner that are missing, not ready or hit; a percentage of the desired ones is rounded down.
+    pub max_unavailable: Option<Amount>,
+    /// Runs of this policy at once, from 1 on.
+    pub max_concurrent: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { min_healthy: None, max_unavailable: None, max_concurrent: 1 }
+    }
+}
+
+/// A number of pods, or a share of those that an owner wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    Count(u32),
+    /// 0 to 100.
+    Percent(u8),
 }
 
 /// A field that is understood and cannot be honoured here.

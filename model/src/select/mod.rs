@@ -3,6 +3,7 @@
 //! Exclusions win. The unit of a network fault is the network namespace: candidates are grouped by it, and one process
 //! in it that is excluded or protected keeps the whole namespace out, by name.
 
+use crate::cluster::select::PodSelector;
 use crate::fault::{Fault, Kill};
 use crate::target::{Printable, ProcessTarget, Target};
 use crate::world::{Process, World};
@@ -19,7 +20,7 @@ pub use containers::Containers;
 pub use netns::NetNsNames;
 pub use processes::{ProcessMatch, Processes};
 
-/// Where to look for targets on a host.
+/// Where to look for targets.
 #[derive(Clone, Debug)]
 pub enum Selector {
     Containers(Containers),
@@ -30,6 +31,8 @@ pub enum Selector {
     NotHere {
         kind: String,
     },
+    /// Pods of a cluster; nothing on a host.
+    Pods(PodSelector),
     Processes(Processes),
 }
 
@@ -111,7 +114,9 @@ impl Selector {
             (Self::Host, _) => host::find(world),
             (Self::NetNs(names), _) => names.find(world),
             // Pods are found in a cluster's world; their faults are nothing for a host.
-            (Self::NotHere { .. }, _) | (_, Fault::PodDelete(_) | Fault::PodEvict(_)) => Found::default(),
+            (Self::NotHere { .. } | Self::Pods(_), _) | (_, Fault::PodDelete(_) | Fault::PodEvict(_)) => {
+                Found::default()
+            }
             (Self::Processes(select), Fault::Kill(_)) => processes::each(world, select.matched(world)),
             (Self::Containers(select), Fault::Kill(Kill::Container)) => select.whole(world),
             (Self::Containers(select), Fault::Kill(Kill::Process { .. })) => select.inits(world),
@@ -129,7 +134,8 @@ impl Selector {
             Self::Containers(c) => c.summary(),
             Self::Host => "the host's own network".into(),
             Self::NetNs(n) => n.summary(),
-            Self::NotHere { kind } => format!("{kind} (not on a host)"),
+            Self::Pods(p) => p.summary(),
+            Self::NotHere { kind } => format!("{kind} (not here)"),
             Self::Processes(p) => p.summary(),
         }
     }

@@ -1,7 +1,8 @@
 //! The experiment: its parts, and what they mean together.
 
 use super::place::Place;
-use super::{fault, pick, targets};
+use super::pods::NAMESPACES;
+use super::{fault, limits, pick, targets};
 use crate::fault::{Fault, Kill};
 use crate::policy::Experiment;
 use crate::select::Selector;
@@ -18,15 +19,26 @@ const REASON: usize = 1024;
 
 pub(super) fn check(written: Option<&wire::Experiment>, place: &Place<'_>) -> Option<Experiment> {
     let Some(written) = written else { return place.missing("write targets, pick, faults and steadyState") };
-    let targets = targets::check(written.targets.as_ref(), &place.field("targets"));
+    let all = written.pick.as_ref().is_some_and(|p| p.all == Some(true));
+    let targets = targets::check(written.targets.as_ref(), all, &place.field("targets"));
     let pick = pick::check(written.pick.as_ref(), &place.field("pick"));
+    let per_owner = pick::per_owner(written.pick.as_ref(), &place.field("pick"));
     let fault = fault::list(written.faults.as_ref(), &place.field("faults"));
     let duration = lasting(written.duration.as_ref(), fault.as_ref(), &place.field("duration"));
-    limits(written.limits.as_ref(), &place.field("limits"));
+    let limits = limits::check(written.limits.as_ref(), &place.field("limits"));
     let no_checks_reason = steady_state(written.steady_state.as_ref(), &place.field("steadyState"));
     let (targets, fault) = (targets?, fault?);
     together(&targets, &fault, place);
-    Some(Experiment { targets, pick: pick?, fault, duration: duration?, no_checks_reason: no_checks_reason? })
+    namespaces(&targets, &fault, place);
+    Some(Experiment {
+        targets,
+        pick: pick?,
+        per_owner: per_owner?,
+        fault,
+        duration: duration?,
+        limits: limits?,
+        no_checks_reason: no_checks_reason?,
+    })
 }
 
 /// Outer `None`: a problem was noted.
@@ -58,22 +70,6 @@ pub(super) fn time(text: &str, place: &Place<'_>, least: Duration, most: Duratio
     None
 }
 
-fn limits(written: Option<&wire::Limits>, place: &Place<'_>) {
-    let Some(limits) = written else { return };
-    let hint = "leave it out; `pick` bounds how many are hit";
-    if limits.min_healthy.is_some() {
-        place
-            .field("minHealthy")
-            .unbuilt("nobody owns what runs on a bare host, so nothing tells who is healthy", hint);
-    }
-    if limits.max_unavailable.is_some() {
-        place.field("maxUnavailable").unbuilt("nothing on a bare host has a desired number of replicas", hint);
-    }
-    if limits.max_concurrent.is_some() {
-        place.field("maxConcurrent").unbuilt("runs by hand are not counted", hint);
-    }
-}
-
 /// Outer `None`: a problem was noted.
 fn steady_state(written: Option<&wire::SteadyState>, place: &Place<'_>) -> Option<Option<String>> {
     let hint = "write `steadyState: {none: {reason: …}}`";
@@ -99,6 +95,21 @@ fn steady_state(written: Option<&wire::SteadyState>, place: &Place<'_>) -> Optio
     }
 }
 
+/// Refuses more namespaces than the admission policy can judge, targets and peers together.
+fn namespaces(targets: &Selector, fault: &Fault, place: &Place<'_>) {
+    let Selector::Pods(pods) = targets else { return };
+    let mut all = pods.namespaces.named().to_vec();
+    if let Some(network) = fault.network() {
+        all.extend(network.namespaces().map(str::to_owned));
+    }
+    all.sort();
+    all.dedup();
+    if all.len() > NAMESPACES {
+        let what = format!("targets and peers together are in {} namespaces, more than {NAMESPACES}", all.len());
+        place.field("targets").wrong(what, "write several policies");
+    }
+}
+
 /// Refuses what each part allows and the whole does not.
 fn together(targets: &Selector, fault: &Fault, place: &Place<'_>) {
     let here = place.field("targets");
@@ -117,7 +128,7 @@ fn together(targets: &Selector, fault: &Fault, place: &Place<'_>) {
                 "name `signal` instead, or target `containers`",
             );
         }
-        (Selector::Processes(_) | Selector::Containers(_), Fault::Kill(_))
+        (Selector::Processes(_) | Selector::Containers(_) | Selector::Pods(_), Fault::Kill(_))
         | (_, Fault::Latency(_) | Fault::Loss(_) | Fault::Partition(_))
         | (_, Fault::PodDelete(_) | Fault::PodEvict(_))
         | (Selector::NotHere { .. }, Fault::Kill(_)) => {}

@@ -6,7 +6,7 @@ use super::place::Place;
 use crate::change::Delay;
 use crate::fault::kill::{SIGKILL, SIGNALS};
 use crate::fault::partition::How;
-use crate::fault::{Fault, Kill, Latency, Loss, Partition};
+use crate::fault::{Fault, Kill, Latency, Loss, Partition, PodDelete, PodEvict};
 use crate::wire::{self, NumberOrText};
 use std::time::Duration;
 
@@ -39,12 +39,12 @@ pub(super) fn list(written: Option<&Vec<wire::Fault>>, place: &Place<'_>) -> Opt
     }
 }
 
-fn entry(written: &wire::Fault, place: &Place<'_>) -> Option<Fault> {
+pub(super) fn entry(written: &wire::Fault, place: &Place<'_>) -> Option<Fault> {
     if written.weight.is_some() {
         place.field("weight").unbuilt("weights are not built", "leave it out: there is one fault");
     }
     for (name, given) in [("podDelete", written.pod_delete.is_some()), ("podEvict", written.pod_evict.is_some())] {
-        if given {
+        if given && !place.in_cluster() {
             place.field(name).wrong("is done by a cluster's controller, not on a host", "use kill");
         }
     }
@@ -58,13 +58,38 @@ fn entry(written: &wire::Fault, place: &Place<'_>) -> Option<Fault> {
         pod_evict.is_some(),
     ];
     if given.iter().filter(|g| **g).count() != 1 {
-        place.wrong("exactly one fault is meant here", format!("write one of {}", Fault::NAMES.join(", ")));
+        let mut names = Fault::NAMES.to_vec();
+        if place.in_cluster() {
+            names.extend(Fault::CLUSTER_NAMES);
+        }
+        place.wrong("exactly one fault is meant here", format!("write one of {}", names.join(", ")));
     }
     let kill = kill.as_ref().and_then(|k| self::kill(k, &place.field("kill"))).map(Fault::Kill);
     let latency = latency.as_ref().and_then(|l| self::latency(l, &place.field("latency"))).map(Fault::Latency);
     let loss = loss.as_ref().and_then(|l| self::loss(l, &place.field("loss"))).map(Fault::Loss);
     let partition = partition.as_ref().and_then(|p| self::partition(p, &place.field("partition")));
-    kill.or(latency).or(loss).or(partition.map(Fault::Partition))
+    let node = kill.or(latency).or(loss).or(partition.map(Fault::Partition));
+    let delete = pod_delete.as_ref().and_then(|d| {
+        let grace_period = grace_period(d.grace_period.as_ref(), &place.field("podDelete"))?;
+        Some(Fault::PodDelete(PodDelete { grace_period }))
+    });
+    let evict = pod_evict.as_ref().and_then(|e| {
+        let grace_period = grace_period(e.grace_period.as_ref(), &place.field("podEvict"))?;
+        Some(Fault::PodEvict(PodEvict { grace_period }))
+    });
+    node.or(delete).or(evict)
+}
+
+/// Outer `None`: a problem was noted.
+fn grace_period(written: Option<&String>, place: &Place<'_>) -> Option<Option<Duration>> {
+    let Some(text) = written else { return Some(None) };
+    let place = place.field("gracePeriod");
+    let grace = time(text, &place, Duration::ZERO, LONGEST_GRACE)?;
+    if grace.subsec_nanos() > 0 {
+        place.wrong("the API server counts whole seconds", "write 10s");
+        return None;
+    }
+    Some(Some(grace))
 }
 
 fn kill(written: &wire::Kill, place: &Place<'_>) -> Option<Kill> {

@@ -5,16 +5,20 @@
 
 use super::problem::Problem;
 use super::{Mode, Policy, Site};
+use crate::fault::Fault;
 use crate::wire::{self, API_VERSION, ChaosPolicy, ChaosRun, Metadata, Object};
 use place::Book;
 
 mod experiment;
 mod fault;
+mod labels;
+mod limits;
 mod name;
 mod network;
 mod peers;
 mod pick;
 mod place;
+mod pods;
 mod ports;
 mod targets;
 
@@ -78,6 +82,13 @@ pub(crate) fn run(object: &ChaosRun, site: Site) -> Result<Policy, Vec<Problem>>
         })
     });
     book.close(checked)
+}
+
+/// Checks a fault that stands alone.
+pub(crate) fn fault_alone(written: &wire::Fault, site: Site) -> Result<Fault, Vec<Problem>> {
+    let book = Book::new(site);
+    let fault = fault::entry(written, &book.root());
+    book.close_with(fault)
 }
 
 fn mode(mode: Option<wire::Mode>) -> Mode {

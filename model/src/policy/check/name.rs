@@ -18,9 +18,15 @@ pub(super) fn object(name: &str, place: &Place<'_>) -> bool {
 
 /// Checks the name of a Kubernetes namespace.
 pub(super) fn namespace(name: &str, place: &Place<'_>) -> bool {
+    namespace_like(name, "a namespace", place)
+}
+
+/// Checks the name of something that is named as namespaces are (a container, a Service).
+pub(super) fn namespace_like(name: &str, what: &str, place: &Place<'_>) -> bool {
     let good = label(name, LABEL, false);
     if !good {
-        place.wrong("is no name of a namespace", "use a-z, 0-9 and `-`, at most 63, a letter or digit at each end");
+        let hint = "use a-z, 0-9 and `-`, at most 63, a letter or digit at each end";
+        place.wrong(format!("is no name of {what}"), hint);
     }
     good
 }

@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use super::{peers, ports};
-use crate::fault::Network;
+use crate::fault::{Network, network as fault};
 use crate::scope::{Device, Devices, Direction};
 use crate::wire::{self, NumberOrText, OneOrMany, Peers, Probes, Protocol};
 
@@ -47,7 +47,7 @@ impl<'w> Written<'w> {
 }
 
 pub(super) fn check(written: &Written<'_>, place: &Place<'_>) -> Option<Network> {
-    if written.probes.is_some() {
+    if written.probes.is_some() && !place.in_cluster() {
         let why = "probes are a kubelet's; a host has none to leave alone";
         place.field("probes").unbuilt(why, "leave it out; write `peers: {except: …}` for what must keep working");
     }
@@ -62,6 +62,7 @@ pub(super) fn check(written: &Written<'_>, place: &Place<'_>) -> Option<Network>
     let ports = ports::check(written, place);
     let (peers, except) = peers?;
     let ports = ports?;
+    let follow = place.in_cluster() && written.peers.is_some_and(|p| p.follow == Some(true));
     Some(Network {
         direction: direction?,
         devices: devices?,
@@ -70,6 +71,11 @@ pub(super) fn check(written: &Written<'_>, place: &Place<'_>) -> Option<Network>
         ports: ports.peer,
         local_ports: ports.local,
         protocols: ports.protocols,
+        probes: match written.probes {
+            None | Some(Probes::Exempt) => fault::Probes::Exempt,
+            Some(Probes::Include) => fault::Probes::Include,
+        },
+        follow,
     })
 }
 

@@ -1,8 +1,8 @@
 //! The other side: addresses and names, and who is left alone.
 
-use super::name;
 use super::place::Place;
-use crate::fault::network::PeerNames;
+use super::{labels, name, pods};
+use crate::fault::network::{PeerNames, PodPeers, ServiceName};
 use crate::wire;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -14,13 +14,7 @@ pub(super) fn check(written: Option<&wire::Peers>, place: &Place<'_>) -> Option<
         place.wrong("an empty `peers` names nobody", "leave it out to mean everyone");
         return None;
     }
-    if written.pods.is_some() {
-        place.field("pods").unbuilt("a host has no pods by label", "write their addresses");
-    }
-    if written.services.is_some() {
-        place.field("services").unbuilt("a host has no services", "write their addresses or names");
-    }
-    if written.follow.is_some() {
+    if written.follow.is_some() && !place.in_cluster() {
         place.field("follow").unbuilt("peers are frozen when the plan is made", "leave it out");
     }
     let except = match &written.except {
@@ -36,7 +30,13 @@ pub(super) fn check(written: Option<&wire::Peers>, place: &Place<'_>) -> Option<
         }
         return Some((None, except?));
     }
-    let peers = both(written.addresses.as_ref(), written.names.as_ref(), place);
+    let peers = all(
+        written.addresses.as_ref(),
+        written.names.as_ref(),
+        written.pods.as_ref(),
+        written.services.as_ref(),
+        place,
+    );
     Some((Some(peers?), except?))
 }
 
@@ -45,13 +45,59 @@ fn except(written: &wire::Except, place: &Place<'_>) -> Option<PeerNames> {
         place.wrong("an empty `except` leaves nobody alone", "leave it out");
         return None;
     }
-    if written.pods.is_some() {
-        place.field("pods").unbuilt("a host has no pods by label", "write their addresses");
+    all(written.addresses.as_ref(), written.names.as_ref(), written.pods.as_ref(), written.services.as_ref(), place)
+}
+
+/// Checks the four ways to name somebody.
+fn all(
+    addresses: Option<&Vec<String>>,
+    names: Option<&Vec<String>>,
+    pods: Option<&Vec<wire::PodPeers>>,
+    services: Option<&Vec<String>>,
+    place: &Place<'_>,
+) -> Option<PeerNames> {
+    let both = both(addresses, names, place);
+    if !place.in_cluster() {
+        if pods.is_some() {
+            place.field("pods").unbuilt("a host has no pods by label", "write their addresses");
+        }
+        if services.is_some() {
+            place.field("services").unbuilt("a host has no services", "write their addresses or names");
+        }
+        return both;
     }
-    if written.services.is_some() {
-        place.field("services").unbuilt("a host has no services", "write their addresses or names");
-    }
-    both(written.addresses.as_ref(), written.names.as_ref(), place)
+    let here = place.field("pods");
+    let written = here.filled(pods);
+    let found: Vec<PodPeers> = written.iter().enumerate().filter_map(|(i, p)| pod(p, &here.item(i))).collect();
+    let good = found.len() == written.len() && !pods.is_some_and(Vec::is_empty);
+    let here = place.field("services");
+    let written = here.filled(services);
+    let mut named: Vec<ServiceName> =
+        written.iter().enumerate().filter_map(|(i, s)| service(s, &here.item(i))).collect();
+    let good = good && named.len() == written.len() && !services.is_some_and(Vec::is_empty);
+    named.sort();
+    named.dedup();
+    let both = both?;
+    good.then_some(PeerNames { pods: found, services: named, ..both })
+}
+
+fn pod(written: &wire::PodPeers, place: &Place<'_>) -> Option<PodPeers> {
+    let selector = match &written.selector {
+        None => place.field("selector").missing("write matchLabels or matchExpressions"),
+        Some(selector) => labels::check(selector, &place.field("selector")),
+    };
+    let namespaces = match &written.namespaces {
+        None => Some(Vec::new()),
+        Some(names) => pods::several(names, &place.field("namespaces")),
+    };
+    Some(PodPeers { selector: selector?, namespaces: namespaces? })
+}
+
+/// Reads `name` or `namespace/name`.
+fn service(text: &str, place: &Place<'_>) -> Option<ServiceName> {
+    let (namespace, name) = text.split_once('/').map_or((None, text), |(ns, name)| (Some(ns), name));
+    let good = namespace.is_none_or(|ns| name::namespace(ns, place)) && name::namespace_like(name, "a Service", place);
+    good.then(|| ServiceName { namespace: namespace.map(str::to_owned), name: name.to_owned() })
 }
 
 fn both(addresses: Option<&Vec<String>>, names: Option<&Vec<String>>, place: &Place<'_>) -> Option<PeerNames> {
@@ -70,7 +116,7 @@ fn both(addresses: Option<&Vec<String>>, names: Option<&Vec<String>>, place: &Pl
     let good = good && hosts.len() == written.len() && !names.is_some_and(Vec::is_empty);
     hosts.sort();
     hosts.dedup();
-    good.then_some(PeerNames { addresses: found, names: hosts })
+    good.then_some(PeerNames { addresses: found, names: hosts, ..PeerNames::default() })
 }
 
 /// Reads an address or a network in CIDR notation; IPv4 mapped into IPv6 becomes IPv4.

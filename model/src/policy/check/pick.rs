@@ -7,7 +7,7 @@ use crate::wire;
 pub(super) fn check(written: Option<&wire::Pick>, place: &Place<'_>) -> Option<Pick> {
     let hint = "write `count: 1`, `{percent: 25, rounding: Down}` or `all: true`";
     let Some(written) = written else { return place.missing(hint) };
-    if written.per_owner.is_some() {
+    if written.per_owner.is_some() && !place.in_cluster() {
         place.field("perOwner").unbuilt("nothing on a bare host has an owner", "use count, percent or all");
     }
     if written.rounding.is_some() && written.percent.is_none() {
@@ -25,6 +25,15 @@ pub(super) fn check(written: Option<&wire::Pick>, place: &Place<'_>) -> Option<P
             place.wrong("exactly one of count, percent and all is meant here", hint);
             None
         }
+    }
+}
+
+/// Returns the most that are taken of one owner. Outer `None`: a problem was noted.
+pub(super) fn per_owner(written: Option<&wire::Pick>, place: &Place<'_>) -> Option<Option<u32>> {
+    let Some(most) = written.and_then(|w| w.per_owner).filter(|_| place.in_cluster()) else { return Some(None) };
+    match count_of(most, &place.field("perOwner"))? {
+        Pick::Count(most) => Some(Some(most)),
+        Pick::All | Pick::Percent { .. } => None,
     }
 }
 

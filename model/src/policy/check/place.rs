@@ -21,6 +21,13 @@ impl Book {
         Place { path: String::new(), book: self }
     }
 
+    /// Returns what was checked if nothing was wrong and nothing of it cannot be honoured.
+    pub(crate) fn close_with<T>(self, checked: Option<T>) -> Result<T, Vec<Problem>> {
+        let mut problems = self.problems.into_inner();
+        problems.extend(self.unbuilt.into_inner().into_iter().map(|u| Problem::at(u.field, u.why, u.hint)));
+        checked.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+
     /// Returns the policy if nothing was wrong.
     pub(crate) fn close(self, policy: Option<Policy>) -> Result<Policy, Vec<Problem>> {
         let problems = self.problems.into_inner();

@@ -17,10 +17,11 @@ const COMM: usize = 15;
 const PATH: usize = 4096;
 /// Longest file name (NAME_MAX).
 const FILE: usize = 255;
-const EMPTY: &str = "an empty selector selects nothing";
+pub(super) const EMPTY: &str = "an empty selector selects nothing";
 
-pub(super) fn check(written: Option<&wire::Targets>, place: &Place<'_>) -> Option<Selector> {
-    let hint = "write one of processes, containers, netns and host";
+pub(super) fn check(written: Option<&wire::Targets>, all: bool, place: &Place<'_>) -> Option<Selector> {
+    let cluster = place.in_cluster();
+    let hint = if cluster { "write `pods`" } else { "write one of processes, containers, netns and host" };
     let Some(written) = written else { return place.missing(hint) };
     let wire::Targets { pods, processes: wanted, containers: boxes, units, netns: spaces, nodes, host } = written;
     let given = [
@@ -38,10 +39,13 @@ pub(super) fn check(written: Option<&wire::Targets>, place: &Place<'_>) -> Optio
     }
     let mut selector = None;
     for (name, here) in [("pods", pods.is_some()), ("units", units.is_some()), ("nodes", nodes.is_some())] {
-        if here {
+        if here && !cluster {
             place.field(name).unbuilt("cannot be looked up on a host", hint);
             selector = Some(Selector::NotHere { kind: name.to_owned() });
         }
+    }
+    if cluster {
+        return in_cluster(written, all, place).filter(|_| one);
     }
     if let Some(written) = wanted {
         selector = processes(written, &place.field("processes")).map(Selector::Processes);
@@ -56,6 +60,29 @@ pub(super) fn check(written: Option<&wire::Targets>, place: &Place<'_>) -> Optio
         selector = Some(Selector::Host);
     }
     selector.filter(|_| one)
+}
+
+/// Faults on nodes themselves are not built: each kind is refused by name.
+fn in_cluster(written: &wire::Targets, all: bool, place: &Place<'_>) -> Option<Selector> {
+    let wire::Targets { pods, processes, containers, units, netns, nodes, host } = written;
+    let mut selector = None;
+    for (name, here) in [
+        ("processes", processes.is_some()),
+        ("containers", containers.is_some()),
+        ("units", units.is_some()),
+        ("netns", netns.is_some()),
+        ("nodes", nodes.is_some()),
+        ("host", host.is_some()),
+    ] {
+        if here {
+            place.field(name).unbuilt("targets on nodes are not built", "write `pods`");
+            selector = Some(Selector::NotHere { kind: name.to_owned() });
+        }
+    }
+    match pods {
+        None => selector,
+        Some(written) => super::pods::check(written, all, &place.field("pods")).map(Selector::Pods),
+    }
 }
 
 fn processes(written: &wire::Processes, place: &Place<'_>) -> Option<Processes> {
@@ -193,7 +220,7 @@ fn space(name: &str, place: &Place<'_>) -> bool {
     good
 }
 
-fn list(
+pub(super) fn list(
     written: Option<&Vec<String>>,
     place: &Place<'_>,
     good: impl Fn(&str, &Place<'_>) -> bool,

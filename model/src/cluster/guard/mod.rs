@@ -1,0 +1,57 @@
+//! Reasons not to act in a cluster, one file each; [`all`] shows the order. Each fails closed: unknown
+//! means no.
+//!
+//! `protected`, `opt_in` and `excluded` look at one pod or namespace while pods are selected; the others look at what
+//! was picked, and refuse the whole run.
+
+use super::plan::{PeerEntry, RunInput};
+use super::pod::Pod;
+use super::refusal::ClusterRefusal;
+use super::world::{Unknown, World};
+use crate::fault::Fault;
+use std::sync::Arc;
+
+pub(crate) mod budgets;
+pub(crate) mod capable;
+pub(crate) mod concurrent;
+pub(crate) mod excluded;
+pub(crate) mod halted;
+pub(crate) mod healthy;
+pub(crate) mod opt_in;
+pub(crate) mod overlap;
+pub(crate) mod owners;
+pub(crate) mod protected;
+pub(crate) mod unavailable;
+
+
+/// What the guards behind the pick look at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case<'w> {
+    pub(crate) world: &'w World,
+    pub(crate) input: &'w RunInput,
+    pub(crate) picked: &'w [&'w Arc<Pod>],
+    /// Of a network fault, resolved.
+    pub(crate) peers: &'w [PeerEntry],
+}
+
+impl Case<'_> {
+    pub(crate) fn fault(&self) -> &Fault {
+        &self.input.policy.experiment.fault
+    }
+}
+
+/// Asks every guard behind the pick.
+pub(crate) fn all(case: &Case<'_>) -> Vec<ClusterRefusal> {
+    let mut refusals = halted::check(case);
+    refusals.extend(healthy::check(case));
+    refusals.extend(unavailable::check(case));
+    refusals.extend(budgets::check(case));
+    refusals.extend(capable::check(case));
+    refusals.extend(overlap::check(case));
+    refusals.extend(concurrent::check(case));
+    refusals
+}
+
+fn unknown(list: &str, unknown: &Unknown) -> ClusterRefusal {
+    ClusterRefusal::ListUnknown { list: list.into(), why: unknown.why.clone() }
+}

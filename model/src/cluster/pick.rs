@@ -1,0 +1,45 @@
+//! Which of the candidates are taken: by hash(UID, seed), so that neither the order of a list nor the coming and going
+//! of others decides.
+
+use super::plan::RunInput;
+use super::select::{Candidate, Found, Reason};
+use super::world::Text;
+use crate::rank::Ranks;
+use std::collections::BTreeMap;
+
+/// Takes as many as the policy says, in the order of their rank, and notes why the others were not taken.
+pub(crate) fn take<'w>(found: &mut Found<'w>, input: &RunInput) -> Vec<Candidate<'w>> {
+    let experiment = &input.policy.experiment;
+    let count = experiment.pick.of(found.candidates.len());
+    let ranks = Ranks::new(&input.seed);
+    let mut ranked: Vec<(u64, Candidate<'w>)> = found.candidates.iter().map(|c| (ranks.of(&c.pod.uid), *c)).collect();
+    let order = |a: &(u64, Candidate<'_>), b: &(u64, Candidate<'_>)| (a.0, &a.1.pod.uid).cmp(&(b.0, &b.1.pod.uid));
+    let Some(most) = experiment.per_owner else {
+        // Only those that are taken need their order.
+        if count < ranked.len() {
+            ranked.select_nth_unstable_by(count, order);
+        }
+        for (_, left) in ranked.drain(count..) {
+            found.left_out.add(Reason::NotPicked, left.pod);
+        }
+        ranked.sort_unstable_by(order);
+        return ranked.into_iter().map(|(_, c)| c).collect();
+    };
+    ranked.sort_unstable_by(order);
+    let mut of_owner: BTreeMap<&Text, u32> = BTreeMap::new();
+    let mut taken = Vec::new();
+    for (_, candidate) in ranked {
+        // A pod without an owner is its own.
+        let owner = candidate.pod.owner.as_ref().map_or(&candidate.pod.uid, |o| &o.uid);
+        let held = of_owner.entry(owner).or_default();
+        if taken.len() >= count {
+            found.left_out.add(Reason::NotPicked, candidate.pod);
+        } else if *held >= most {
+            found.left_out.add(Reason::OwnerFull, candidate.pod);
+        } else {
+            *held += 1;
+            taken.push(candidate);
+        }
+    }
+    taken
+}

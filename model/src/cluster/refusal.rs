@@ -1,0 +1,126 @@
+//! Saying no to a run in a cluster, as a value with its facts.
+
+use serde::{Deserialize, Serialize};
+
+/// A "no" to a whole run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
+pub enum ClusterRefusal {
+    /// The agent did not prove that the admission policies hold.
+    #[error("the agent of node {node} has not proven that the admission policies hold: {why}")]
+    AdmissionUnproven { node: String, why: String },
+    /// Every pod that matched was left out by a rule.
+    #[error("none of the {matched} pods that match may be hit: {}", counts(.reasons))]
+    AllLeftOut { matched: usize, reasons: Vec<(String, usize)> },
+    /// A PodDisruptionBudget allows fewer.
+    #[error(
+        "PodDisruptionBudget {budget} allows {allowed} to be disrupted: it would be {wanted}, and active runs hold {held}"
+    )]
+    BudgetExhausted { budget: String, wanted: usize, held: usize, allowed: i32 },
+    /// The budget's status is about an earlier spec.
+    #[error("PodDisruptionBudget {budget} has changed and its status is not up to date")]
+    BudgetNotObserved { budget: String },
+    /// The node's agent cannot do it.
+    #[error("node {node} cannot do {fault}: {why}")]
+    CannotDo { node: String, fault: String, why: String },
+    /// Several containers could be meant.
+    #[error("{pod} has several containers and none is named: {}", .has.join(", "))]
+    ContainerAmbiguous { pod: String, has: Vec<String> },
+    /// Nothing says how many pods there should be.
+    #[error("nothing says how many pods of {owner} there should be: {why}")]
+    DesiredUnknown { owner: String, why: String },
+    /// An active run delays packets of the same peers.
+    #[error("run {run} already delays packets of the same peers on {pod}")]
+    FaultOverlaps { pod: String, run: String },
+    #[error("ChaosHalt {halt} ({scope}) stands: {reason}")]
+    Halted { halt: String, scope: String, reason: String },
+    /// A list could not be read, and what it says is needed.
+    #[error("the list of {list} could not be read: {why}")]
+    ListUnknown { list: String, why: String },
+    /// The API server refuses to evict a pod that several budgets select.
+    #[error("{pod} is selected by several PodDisruptionBudgets ({}), so the API server does not evict it", .budgets.join(", "))]
+    ManyBudgets { pod: String, budgets: Vec<String> },
+    #[error("namespace {namespace} does not exist")]
+    NamespaceMissing { namespace: String },
+    #[error("namespace {namespace} is protected: {why}")]
+    NamespaceProtected { namespace: String, why: String },
+    #[error("node {node} has no agent that could do it: {why}")]
+    NoAgent { node: String, why: String },
+    #[error("node {node} does not exist")]
+    NodeMissing { node: String },
+    #[error("namespace {namespace} has not opted in (label {label})")]
+    NotOptedIn { namespace: String, label: String },
+    /// What `peers` or `except` names has no address.
+    #[error("{peer} has no address: {why}")]
+    PeerEmpty { peer: String, why: String },
+    #[error("{peer} does not exist")]
+    PeerMissing { peer: String },
+    /// The Service has none of the ports.
+    #[error("{peer} has none of the ports {wanted} (it has: {has})")]
+    PeerPort { peer: String, wanted: String, has: String },
+    /// `except` covers all peers.
+    #[error("`except` leaves none of the peers")]
+    PeersExcepted,
+    /// As many runs of this policy are active as may be.
+    #[error("{active} runs of this policy are active, and maxConcurrent is {most}")]
+    PolicyBusy { active: usize, most: u32 },
+    #[error("{owner} would have {healthy} healthy pods left, and minHealthy is {required}")]
+    TooFewHealthy { owner: String, healthy: usize, required: usize },
+    #[error("node {node} would have {targets} targets, more than {most}")]
+    TooManyOnNode { node: String, targets: usize, most: usize },
+    #[error("the peers have {addresses} addresses, more than {most}")]
+    TooManyPeers { addresses: usize, most: usize },
+    #[error("{active} runs are active, and maxActiveRuns is {most}")]
+    TooManyRuns { active: usize, most: u32 },
+    #[error("{owner} would have {unavailable} pods unavailable, and maxUnavailable is {most}")]
+    TooManyUnavailable { owner: String, unavailable: usize, most: usize },
+    /// Something could not be restored on the node earlier.
+    #[error("on node {node} an earlier fault is not restored: {what}")]
+    Unrestored { node: String, what: String },
+}
+
+fn counts(reasons: &[(String, usize)]) -> String {
+    reasons.iter().map(|(why, count)| format!("{count}: {why}")).collect::<Vec<_>>().join("; ")
+}
+
+impl ClusterRefusal {
+    /// Returns what the reader can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::AdmissionUnproven { .. } => {
+                "it asks again by itself; if it stays so, install the chart's admission policies and bindings".into()
+            }
+            Self::AllLeftOut { .. } => "look at the reasons, and select other pods".into(),
+            Self::BudgetExhausted { .. } => "pick fewer, or wait until the budget allows more".into(),
+            Self::BudgetNotObserved { .. } => "wait a moment and start it again".into(),
+            Self::CannotDo { fault, .. } => {
+                format!(
+                    "`kubectl get chaosnode -o yaml` shows what nodes can do; select pods elsewhere, or not {fault}"
+                )
+            }
+            Self::ContainerAmbiguous { .. } => "write `pods: {container: …}` with one of them".into(),
+            Self::DesiredUnknown { .. } => "leave the limits out, or select pods with an owner".into(),
+            Self::FaultOverlaps { run, .. } => format!("wait until {run} has ended, or name disjoint peers"),
+            Self::Halted { halt, .. } => format!("`rumpus resume` or `kubectl delete chaoshalt {halt}` lifts it"),
+            Self::ListUnknown { list, .. } => format!("look at the right to list {list}, and at the API server"),
+            Self::ManyBudgets { .. } => "use podDelete, or mend the budgets".into(),
+            Self::NamespaceMissing { .. } => "look at its name".into(),
+            Self::NamespaceProtected { .. } => "it is never hit; select pods of another namespace".into(),
+            Self::NoAgent { node, .. } => {
+                format!("look at the agent's pod on {node}; nodes with taints need the chart's tolerations")
+            }
+            Self::NodeMissing { .. } => "plan again: the node went away".into(),
+            Self::NotOptedIn { namespace, label } => format!("`kubectl label namespace {namespace} {label}`"),
+            Self::PeerEmpty { .. } => "start it, or name other peers: an empty list must not mean everyone".into(),
+            Self::PeerMissing { .. } => "look at its name and namespace".into(),
+            Self::PeerPort { .. } => "`ports` are the Service's own, not those of its pods".into(),
+            Self::PeersExcepted => "widen `peers` or narrow `except`".into(),
+            Self::PolicyBusy { .. } | Self::TooManyRuns { .. } => "wait until one has ended, or stop it".into(),
+            Self::TooFewHealthy { .. } | Self::TooManyUnavailable { .. } => {
+                "pick fewer, or wait until more of them are ready".into()
+            }
+            Self::TooManyOnNode { .. } => "pick fewer".into(),
+            Self::TooManyPeers { .. } => "write networks instead of single addresses, or fewer Services".into(),
+            Self::Unrestored { node, .. } => format!("`rumpus residue` shows what is left on {node}"),
+        }
+    }
+}

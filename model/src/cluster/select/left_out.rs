@@ -1,0 +1,129 @@
+//! What matched and is not hit: one reason each, counted, with the first few by name.
+
+use crate::cluster::plan::LeftOut;
+use crate::cluster::pod::Pod;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Most examples of one reason; the rest is counted.
+pub const EXAMPLES: usize = 10;
+
+/// Why a pod was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    ContainerNotRunning,
+    /// By the policy's `exclude`.
+    Excluded,
+    /// Succeeded or Failed.
+    Finished,
+    HostNetwork,
+    NamespaceExcluded,
+    NamespaceUnknown,
+    NoSuchContainer,
+    NotOptedIn,
+    /// It matched, and the pick took others.
+    NotPicked,
+    NotReady,
+    NotScheduled,
+    /// By its own label.
+    OptedOut,
+    OtherPhase,
+    /// As many of its owner are picked as may be.
+    OwnerFull,
+    Protected,
+    Ready,
+    /// It runs in a kernel of its own.
+    Sandboxed,
+    Terminating,
+    TooYoung,
+}
+
+impl Reason {
+    pub const ALL: [Self; 19] = [
+        Self::ContainerNotRunning,
+        Self::Excluded,
+        Self::Finished,
+        Self::HostNetwork,
+        Self::NamespaceExcluded,
+        Self::NamespaceUnknown,
+        Self::NoSuchContainer,
+        Self::NotOptedIn,
+        Self::NotPicked,
+        Self::NotReady,
+        Self::NotScheduled,
+        Self::OptedOut,
+        Self::OtherPhase,
+        Self::OwnerFull,
+        Self::Protected,
+        Self::Ready,
+        Self::Sandboxed,
+        Self::Terminating,
+        Self::TooYoung,
+    ];
+
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::ContainerNotRunning => "its container does not run",
+            Self::Excluded => "excluded by the policy",
+            Self::Finished => "has succeeded or failed",
+            Self::HostNetwork => "shares its node's network, which a network fault never hits",
+            Self::NamespaceExcluded => "its namespace carries rumpus.dev/exclude=true",
+            Self::NamespaceUnknown => "its namespace could not be found",
+            Self::NoSuchContainer => "has no such container",
+            Self::NotOptedIn => "its namespace has not opted in",
+            Self::NotPicked => "matched, not picked",
+            Self::NotReady => "not ready",
+            Self::NotScheduled => "is on no node",
+            Self::OptedOut => "carries rumpus.dev/exclude=true",
+            Self::OtherPhase => "is in another phase",
+            Self::OwnerFull => "matched, and enough of its owner are picked",
+            Self::Protected => "its namespace is protected",
+            Self::Ready => "ready, and those are meant that are not",
+            Self::Sandboxed => "runs in a sandbox (gVisor, Kata), which an agent does not reach",
+            Self::Terminating => "is being deleted",
+            Self::TooYoung => "too young",
+        }
+    }
+}
+
+/// Counts per reason, and the first few of each by name, whatever the order in which they came.
+#[derive(Debug, Default)]
+pub struct Tally {
+    rows: BTreeMap<Reason, Row>,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    count: usize,
+    first: BTreeSet<(Arc<str>, Arc<str>)>,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, reason: Reason, pod: &Pod) {
+        let row = self.rows.entry(reason).or_default();
+        row.count += 1;
+        let later = row.first.last().is_some_and(|(ns, name)| (&**ns, &**name) <= (&*pod.namespace, &*pod.name));
+        if row.first.len() >= EXAMPLES {
+            if later {
+                return;
+            }
+            row.first.pop_last();
+        }
+        row.first.insert((pod.namespace.clone(), pod.name.clone()));
+    }
+
+    /// Returns how many were left out for each reason, in words.
+    pub(crate) fn counts(&self) -> Vec<(String, usize)> {
+        self.rows.iter().map(|(reason, row)| (reason.why().to_owned(), row.count)).collect()
+    }
+
+    pub(crate) fn list(self) -> Vec<LeftOut> {
+        let row = |(reason, row): (Reason, Row)| LeftOut {
+            reason: format!("{reason:?}"),
+            why: reason.why().into(),
+            count: row.count,
+            examples: row.first.iter().map(|(ns, name)| format!("{ns}/{name}")).collect(),
+        };
+        self.rows.into_iter().map(row).collect()
+    }
+}

@@ -2,11 +2,8 @@
 //!
 //! The same value is shown by the CLI and stored with the run. Each refusal has a hint: what to do about it.
 
-<<<<<<< HEAD
-use crate::duration;
-=======
 use crate::cluster::refusal::ClusterRefusal;
->>>>>>> 2246c96 (Decide for a cluster: select pods, resolve peers, ask every guard, and plan)
+use crate::duration;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -172,7 +169,6 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-<<<<<<< HEAD
     /// Returns its name, as conditions and statuses show it.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -200,14 +196,9 @@ impl Refusal {
             Self::TargetChanged { .. } => "TargetChanged",
             Self::Expired => "Expired",
             Self::Busy { .. } => "Busy",
+            Self::Cluster(refusal) => refusal.reason(),
             Self::Failed { .. } => "Failed",
         }
-=======
-    /// Returns the variant's name in CamelCase: the `reason` of conditions, Events and metrics.
-    pub fn reason(&self) -> String {
-        let shown = if let Self::Cluster(refusal) = self { format!("{refusal:?}") } else { format!("{self:?}") };
-        shown.chars().take_while(char::is_ascii_alphanumeric).collect()
->>>>>>> 2246c96 (Decide for a cluster: select pods, resolve peers, ask every guard, and plan)
     }
 
     /// Returns what the reader can do about it.

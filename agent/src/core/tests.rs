@@ -6,7 +6,7 @@ use super::{Act, Command, Core, Event, Intent, Leave, Outcome, Record};
 use rumpus_model::change::Delay;
 use rumpus_model::engine::Engine;
 use rumpus_model::evidence::{Counts, Delayed, Effective, Filtered, Killed, Reading};
-use rumpus_model::fault::network::PeerNames;
+use rumpus_model::fault::network::{PeerNames, Probes};
 use rumpus_model::fault::partition::How;
 use rumpus_model::fault::{Fault, Kill, Latency, Network, Partition};
 use rumpus_model::halt::Reach;
@@ -401,6 +401,8 @@ fn network() -> Network {
         ports: vec![],
         local_ports: vec![],
         protocols: vec![],
+        probes: Probes::Exempt,
+        follow: false,
     }
 }
 

@@ -88,7 +88,7 @@ pub struct PodTarget {
     pub owner: Option<OwnerRef>,
     /// The container that is named, or the only one of a kill.
     pub container: Option<Text>,
-    /// The runtime's id without its scheme, pinned with `container`.
+    /// As the pod's status shows it, with its scheme; pinned with `container`.
     pub container_id: Option<Text>,
     /// Own ports that its node probes and that stay exempt (`probes: Exempt`); empty for other faults.
     pub probes: Vec<Port>,

@@ -62,7 +62,7 @@ pub struct OwnerRef {
 pub struct Container {
     pub name: Text,
     pub role: Role,
-    /// The runtime's id without its scheme; `None` until it has one.
+    /// As the pod's status shows it, with its scheme; `None` until it has one.
     pub id: Option<Text>,
     pub running: bool,
 }

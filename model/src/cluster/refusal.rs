@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub enum ClusterRefusal {
     /// The agent did not prove that the admission policies hold.
     #[error("the agent of node {node} has not proven that the admission policies hold: {why}")]
-    AdmissionUnproven { node: String, why: String },
+    AdmissionGuardMissing { node: String, why: String },
     /// Every pod that matched was left out by a rule.
     #[error("none of the {matched} pods that match may be hit: {}", counts(.reasons))]
     AllLeftOut { matched: usize, reasons: Vec<(String, usize)> },
@@ -42,7 +42,7 @@ pub enum ClusterRefusal {
     #[error("namespace {namespace} does not exist")]
     NamespaceMissing { namespace: String },
     #[error("namespace {namespace} is protected: {why}")]
-    NamespaceProtected { namespace: String, why: String },
+    ProtectedNamespace { namespace: String, why: String },
     #[error("node {node} has no agent that could do it: {why}")]
     NoAgent { node: String, why: String },
     #[error("node {node} does not exist")]
@@ -83,10 +83,43 @@ fn counts(reasons: &[(String, usize)]) -> String {
 }
 
 impl ClusterRefusal {
+    /// Returns its name, as conditions and statuses show it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::AdmissionGuardMissing { .. } => "AdmissionGuardMissing",
+            Self::AllLeftOut { .. } => "AllLeftOut",
+            Self::BudgetExhausted { .. } => "BudgetExhausted",
+            Self::BudgetNotObserved { .. } => "BudgetNotObserved",
+            Self::CannotDo { .. } => "CannotDo",
+            Self::ContainerAmbiguous { .. } => "ContainerAmbiguous",
+            Self::DesiredUnknown { .. } => "DesiredUnknown",
+            Self::FaultOverlaps { .. } => "FaultOverlaps",
+            Self::Halted { .. } => "Halted",
+            Self::ListUnknown { .. } => "ListUnknown",
+            Self::ManyBudgets { .. } => "ManyBudgets",
+            Self::NamespaceMissing { .. } => "NamespaceMissing",
+            Self::ProtectedNamespace { .. } => "ProtectedNamespace",
+            Self::NoAgent { .. } => "NoAgent",
+            Self::NodeMissing { .. } => "NodeMissing",
+            Self::NotOptedIn { .. } => "NotOptedIn",
+            Self::PeerEmpty { .. } => "PeerEmpty",
+            Self::PeerMissing { .. } => "PeerMissing",
+            Self::PeerPort { .. } => "PeerPort",
+            Self::PeersExcepted => "PeersExcepted",
+            Self::PolicyBusy { .. } => "PolicyBusy",
+            Self::TooFewHealthy { .. } => "TooFewHealthy",
+            Self::TooManyOnNode { .. } => "TooManyOnNode",
+            Self::TooManyPeers { .. } => "TooManyPeers",
+            Self::TooManyRuns { .. } => "TooManyRuns",
+            Self::TooManyUnavailable { .. } => "TooManyUnavailable",
+            Self::Unrestored { .. } => "Unrestored",
+        }
+    }
+
     /// Returns what the reader can do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::AdmissionUnproven { .. } => {
+            Self::AdmissionGuardMissing { .. } => {
                 "it asks again by itself; if it stays so, install the chart's admission policies and bindings".into()
             }
             Self::AllLeftOut { .. } => "look at the reasons, and select other pods".into(),
@@ -104,7 +137,7 @@ impl ClusterRefusal {
             Self::ListUnknown { list, .. } => format!("look at the right to list {list}, and at the API server"),
             Self::ManyBudgets { .. } => "use podDelete, or mend the budgets".into(),
             Self::NamespaceMissing { .. } => "look at its name".into(),
-            Self::NamespaceProtected { .. } => "it is never hit; select pods of another namespace".into(),
+            Self::ProtectedNamespace { .. } => "it is never hit; select pods of another namespace".into(),
             Self::NoAgent { node, .. } => {
                 format!("look at the agent's pod on {node}; nodes with taints need the chart's tolerations")
             }

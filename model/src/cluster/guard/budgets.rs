@@ -13,13 +13,12 @@ pub(crate) fn check(case: &Case<'_>) -> Vec<ClusterRefusal> {
     if !case.fault().takes_down() {
         return Vec::new();
     }
-    let (pods, budgets, active) = match (&case.world.pods, &case.world.budgets, &case.world.active) {
+    let (pods, budgets, active) = match (&case.world.pods, &case.world.budgets, case.active()) {
         (Ok(pods), Ok(budgets), Ok(active)) => (pods, budgets, active),
         (pods, budgets, active) => {
             let pods = pods.as_ref().err().map(|u| unknown("pods", u));
             let budgets = budgets.as_ref().err().map(|u| unknown("PodDisruptionBudgets", u));
-            let active = active.as_ref().err().map(|u| unknown("active runs", u));
-            return [pods, budgets, active].into_iter().flatten().collect();
+            return [pods, budgets, active.err()].into_iter().flatten().collect();
         }
     };
     let held: BTreeSet<&Text> = active.iter().filter(|run| run.takes_down).flat_map(|run| &run.pods).collect();

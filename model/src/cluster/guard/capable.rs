@@ -35,7 +35,7 @@ fn able(agent: &NodeAgent, node: &str, fault: &Fault) -> Result<Engine, ClusterR
         return Err(ClusterRefusal::NoAgent { node, why: why.clone() });
     }
     if let Err(why) = &agent.admission {
-        return Err(ClusterRefusal::AdmissionUnproven { node, why: why.clone() });
+        return Err(ClusterRefusal::AdmissionGuardMissing { node, why: why.clone() });
     }
     if let Some(what) = agent.unrestored.first() {
         return Err(ClusterRefusal::Unrestored { node, what: what.clone() });

@@ -7,7 +7,7 @@
 use super::plan::{PeerEntry, RunInput};
 use super::pod::Pod;
 use super::refusal::ClusterRefusal;
-use super::world::{Unknown, World};
+use super::world::{Reservation, Unknown, World};
 use crate::fault::Fault;
 use std::sync::Arc;
 
@@ -23,7 +23,6 @@ pub(crate) mod owners;
 pub(crate) mod protected;
 pub(crate) mod unavailable;
 
-
 /// What the guards behind the pick look at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case<'w> {
@@ -37,6 +36,12 @@ pub(crate) struct Case<'w> {
 impl Case<'_> {
     pub(crate) fn fault(&self) -> &Fault {
         &self.input.policy.experiment.fault
+    }
+
+    /// Returns the active runs but this one, which the controller may have reserved already.
+    pub(crate) fn active(&self) -> Result<Vec<&Reservation>, ClusterRefusal> {
+        let active = self.world.active.as_ref().map_err(|why| unknown("active runs", why))?;
+        Ok(active.iter().filter(|run| *run.run_uid != *self.input.run_uid).collect())
     }
 }
 

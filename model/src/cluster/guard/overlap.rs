@@ -1,7 +1,7 @@
 //! Two delays of the same packets: the first steals from the second, so a second one is refused. Loss and partition
 //! compose with anything. The agent looks at the kernel again; here it is said before anything is armed.
 
-use super::{Case, unknown};
+use super::Case;
 use crate::cluster::plan::PeerEntry;
 use crate::cluster::refusal::ClusterRefusal;
 use crate::fault::Fault;
@@ -14,9 +14,9 @@ pub(crate) fn check(case: &Case<'_>) -> Vec<ClusterRefusal> {
             return Vec::new();
         }
     };
-    let active = match &case.world.active {
+    let active = match case.active() {
         Ok(active) => active,
-        Err(why) => return vec![unknown("active runs", why)],
+        Err(refusal) => return vec![refusal],
     };
     let mut refusals = Vec::new();
     for run in active {

@@ -24,13 +24,12 @@ pub(crate) struct Stand {
 /// # Errors
 /// A list is not known, or a picked pod has no owner.
 pub(crate) fn stand(case: &Case<'_>) -> Result<Vec<Stand>, Vec<ClusterRefusal>> {
-    let (pods, owners, active) = match (&case.world.pods, &case.world.owners, &case.world.active) {
+    let (pods, owners, active) = match (&case.world.pods, &case.world.owners, case.active()) {
         (Ok(pods), Ok(owners), Ok(active)) => (pods, owners, active),
         (pods, owners, active) => {
             let pods = pods.as_ref().err().map(|u| unknown("pods", u));
             let owners = owners.as_ref().err().map(|u| unknown("owners", u));
-            let active = active.as_ref().err().map(|u| unknown("active runs", u));
-            return Err([pods, owners, active].into_iter().flatten().collect());
+            return Err([pods, owners, active.err()].into_iter().flatten().collect());
         }
     };
     let picked: BTreeSet<&Text> = case.picked.iter().map(|p| &p.uid).collect();

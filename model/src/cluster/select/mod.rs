@@ -91,7 +91,7 @@ pub(crate) fn find<'w>(world: &'w World, selector: &PodSelector, input: &RunInpu
 /// Refuses a namespace that the policy names and that may not be hit.
 fn namespace_refusal(world: &World, namespaces: &BTreeMap<Text, Namespace>, namespace: &str) -> Option<ClusterRefusal> {
     if let Some(why) = protected::namespace(&world.rules, namespace) {
-        return Some(ClusterRefusal::NamespaceProtected { namespace: namespace.into(), why: why.into() });
+        return Some(ClusterRefusal::ProtectedNamespace { namespace: namespace.into(), why: why.into() });
     }
     let Some(found) = namespaces.get(namespace) else {
         return Some(ClusterRefusal::NamespaceMissing { namespace: namespace.into() });

@@ -18,6 +18,7 @@ pub mod peers;
 pub mod plan;
 pub mod refusal;
 pub mod revision;
+pub mod run;
 pub mod written;
 
 pub use plan::{ClusterPlan, NodeShare, PeerEntry, PodTarget, RunInput, plan};

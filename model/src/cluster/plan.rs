@@ -1,10 +1,10 @@
 //! The plan for a cluster: which pods, on which nodes, by which engine, against whom, and who not and why not.
 
 use super::guard::{self, capable};
-use super::pod::{OwnerRef, Pod, Role};
+use super::pod::{Pod, Role};
 use super::refusal::ClusterRefusal;
 use super::select::{self, Candidate, Choice};
-use super::world::{Seconds, Text, World};
+use super::world::{Seconds, World};
 use super::{peers, pick};
 use crate::engine::Engine;
 use crate::fault::Fault;
@@ -70,7 +70,7 @@ pub struct ClusterPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeShare {
-    pub node: Text,
+    pub node: String,
     pub engine: Engine,
     /// At most 500, in the order of their names.
     pub targets: Vec<PodTarget>,
@@ -80,16 +80,17 @@ pub struct NodeShare {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodTarget {
-    pub uid: Text,
-    pub namespace: Text,
-    pub pod: Text,
-    pub node: Text,
-    /// The top one.
-    pub owner: Option<OwnerRef>,
+    pub uid: String,
+    pub namespace: String,
+    pub pod: String,
+    pub node: String,
+    /// The top one: `Deployment/web`.
+    pub owner: Option<String>,
+    pub owner_uid: Option<String>,
     /// The container that is named, or the only one of a kill.
-    pub container: Option<Text>,
+    pub container: Option<String>,
     /// As the pod's status shows it, with its scheme; pinned with `container`.
-    pub container_id: Option<Text>,
+    pub container_id: Option<String>,
     /// Own ports that its node probes and that stay exempt (`probes: Exempt`); empty for other faults.
     pub probes: Vec<Port>,
 }
@@ -210,13 +211,14 @@ fn target(candidate: &Candidate<'_>, fault: &Fault) -> PodTarget {
     let pod = candidate.pod;
     let exempt = fault.network().is_some_and(|n| n.probes == Probes::Exempt);
     PodTarget {
-        uid: pod.uid.clone(),
-        namespace: pod.namespace.clone(),
-        pod: pod.name.clone(),
-        node: pod.node.clone().unwrap_or_default(),
-        owner: pod.owner.clone(),
-        container: candidate.chosen().map(|c| c.name.clone()),
-        container_id: candidate.chosen().and_then(|c| c.id.clone()),
+        uid: pod.uid.to_string(),
+        namespace: pod.namespace.to_string(),
+        pod: pod.name.to_string(),
+        node: pod.node.as_deref().unwrap_or_default().to_owned(),
+        owner: pod.owner.as_ref().map(ToString::to_string),
+        owner_uid: pod.owner.as_ref().map(|o| o.uid.to_string()),
+        container: candidate.chosen().map(|c| c.name.to_string()),
+        container_id: candidate.chosen().and_then(|c| c.id.as_ref()).map(ToString::to_string),
         probes: if exempt { pod.probes.clone() } else { Vec::new() },
     }
 }
@@ -235,7 +237,11 @@ fn shares(world: &World, taken: &[Candidate<'_>], fault: &Fault, refusals: &mut 
             refusals.push(ClusterRefusal::TooManyOnNode { node, targets, most: MAX_TARGETS });
         }
         if let Ok(engine) = capable::engine(world, &node, fault) {
-            shares.push(NodeShare { node, engine, targets: group.iter().map(|c| target(c, fault)).collect() });
+            shares.push(NodeShare {
+                node: node.to_string(),
+                engine,
+                targets: group.iter().map(|c| target(c, fault)).collect(),
+            });
         }
     }
     shares

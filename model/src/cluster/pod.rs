@@ -3,7 +3,6 @@
 use super::labels::Labels;
 use super::world::{Seconds, Text};
 use crate::scope::Port;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -50,7 +49,7 @@ pub enum Phase {
 }
 
 /// What owns a pod.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OwnerRef {
     pub kind: Text,
     pub name: Text,

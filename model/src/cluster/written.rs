@@ -110,11 +110,11 @@ pub fn targets(share: &NodeShare) -> Vec<InjectionTarget> {
 
 fn target(target: &PodTarget) -> InjectionTarget {
     InjectionTarget {
-        uid: target.uid.to_string(),
-        namespace: target.namespace.to_string(),
-        pod: target.pod.to_string(),
-        container: target.container.as_ref().map(ToString::to_string),
-        container_id: target.container_id.as_ref().map(ToString::to_string),
+        uid: target.uid.clone(),
+        namespace: target.namespace.clone(),
+        pod: target.pod.clone(),
+        container: target.container.clone(),
+        container_id: target.container_id.clone(),
         probes: ports(&target.probes),
     }
 }
@@ -152,7 +152,7 @@ pub fn plan(plan: &ClusterPlan) -> PlanStatus {
         nodes: plan
             .shares
             .iter()
-            .map(|s| ShareStatus { node: s.node.to_string(), targets: count(s.targets.len()) })
+            .map(|s| ShareStatus { node: s.node.clone(), targets: count(s.targets.len()) })
             .collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! Text for people: at most 100 columns, colours only on a terminal, and nothing from outside that could steer it.
 
 pub mod active;
+pub mod cluster_plan;
 pub mod doctor;
 pub mod halt;
 pub mod plan;
@@ -11,5 +12,6 @@ pub mod run;
 mod table;
 mod text;
 
+pub use cluster_plan::cluster_plan;
 pub use plan::plan;
 pub use run::{change, end, millis};

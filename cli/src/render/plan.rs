@@ -38,7 +38,8 @@ fn header(plan: &Plan) -> String {
     page
 }
 
-fn fault(fault: &Fault) -> String {
+/// Returns what is done, in words.
+pub(super) fn fault(fault: &Fault) -> String {
     let what = match fault {
         Fault::Kill(Kill::Container) => "kill the whole container".to_owned(),
         Fault::Kill(Kill::Process { signal: kill::SIGKILL, .. }) => "kill by SIGKILL".to_owned(),

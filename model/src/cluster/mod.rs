@@ -11,6 +11,11 @@ pub mod pod;
 
 pub mod select;
 
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
 mod pick;
 
 pub mod guard;

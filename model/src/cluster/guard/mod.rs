@@ -23,6 +23,9 @@ pub(crate) mod owners;
 pub(crate) mod protected;
 pub(crate) mod unavailable;
 
+#[cfg(test)]
+mod tests;
+
 /// What the guards behind the pick look at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case<'w> {

@@ -76,8 +76,8 @@ pub(crate) fn is_healthy(folder: &Folder, programs: &Programs, part: &str) -> Re
     match part {
         "etcd" => etcd_is_healthy(),
         "kube-apiserver" => api_server_is_ready(folder, programs),
-        "kube-controller-manager" => answers(programs, "https://127.0.0.1:10257"),
-        "kube-scheduler" => answers(programs, "https://127.0.0.1:10259"),
+        "kube-controller-manager" => answers(folder, programs, "https://127.0.0.1:10257"),
+        "kube-scheduler" => answers(folder, programs, "https://127.0.0.1:10259"),
         other => anyhow::bail!("{other} is no part of the control plane"),
     }
 }
@@ -90,10 +90,15 @@ fn api_server_is_ready(folder: &Folder, programs: &Programs) -> Result<()> {
     kubectl::ask(folder, &programs.kubernetes, &["get", "--raw", "/readyz"]).map(drop)
 }
 
-/// Asks a part with a certificate of its own making; its health needs no rights.
-fn answers(programs: &Programs, server: &str) -> Result<()> {
+/// Asks a part that serves a certificate of its own making. (The client's certificate keeps kubectl
+/// from asking for a user's name; the health check itself needs no rights.)
+fn answers(folder: &Folder, programs: &Programs, server: &str) -> Result<()> {
+    kubeconfig::admin(folder)?;
+    let owner = Pair::locate(folder, "admin");
     let args = ["--insecure-skip-tls-verify", "--request-timeout=10s", "get", "--raw", "/healthz", "--server", server];
-    capture(command(programs.of_kubernetes("kubectl"), args).env("KUBECONFIG", "/dev/null")).map(drop)
+    let mut kubectl = command(programs.of_kubernetes("kubectl"), args);
+    kubectl.arg("--client-certificate").arg(owner.certificate).arg("--client-key").arg(owner.key);
+    capture(kubectl.env("KUBECONFIG", "/nonexistent")).map(drop)
 }
 
 fn etcd(folder: &Folder) -> Vec<String> {

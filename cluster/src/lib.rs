@@ -2,6 +2,19 @@
 //!
 //! Nothing here decides anything about chaos, and nothing is retried that writes.
 
+pub mod api;
+pub mod connect;
+pub mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod fake;
 pub mod kinds;
+pub mod watch;
 
+#[cfg(test)]
+mod tests;
+
+pub use api::{AGENT, CLI, CONTROLLER, Cluster, Item, Query, Unread, Writer};
+pub use connect::{ConnectError, in_cluster, kubeconfig};
+pub use error::{Call, Error};
 pub use kinds::{ChaosHalt, ChaosInjection, ChaosNode, ChaosPolicy, ChaosRun, Object};
+pub use watch::{Seen, Watching};

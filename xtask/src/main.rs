@@ -6,6 +6,7 @@
 
 mod bench;
 mod command;
+mod crd;
 mod guest;
 mod ktest;
 mod matrix;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Task {
     /// Check sizes, names, first lines and links
     Tidy,
+    /// Generate the CustomResourceDefinitions from the model's types
+    Crd(crd::Flags),
     /// Install what the tests need
     Tools,
     /// Run every check and every test
@@ -62,6 +65,7 @@ enum Task {
 fn main() -> Result<ExitCode> {
     match Arguments::parse().task {
         Task::Tidy => tidy::check().map(|_count| ExitCode::SUCCESS),
+        Task::Crd(flags) => crd::run(flags).map(|()| ExitCode::SUCCESS),
         Task::Tools => {
             tools::install()?;
             tools::Deny::start()?.wait().map(|_program| ExitCode::SUCCESS)

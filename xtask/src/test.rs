@@ -1,7 +1,7 @@
 //! The whole test: what `.ci/run` runs, and what a change has to pass.
 //!
 //! ```text
-//! tools -> fmt -> tidy -> clippy -> unit -> host -> qemu -> docs -> deny -> tree -> residue -> matrix
+//! tools -> fmt -> tidy -> crd -> clippy -> unit -> host -> qemu -> docs -> deny -> tree -> residue -> matrix
 //! ```
 //! A step that fails does not stop the ones after it: the table at the end shows all of them.
 
@@ -15,7 +15,7 @@ use crate::command::{capture, command, judge, run as run_program, stream};
 use crate::ktest::{self, Asked};
 use crate::steps::{Count, Steps};
 use crate::tools::{self, Deny};
-use crate::{matrix, place, residue, tidy};
+use crate::{crd, matrix, place, residue, tidy};
 
 /// A step that can be run alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,6 +24,8 @@ pub(crate) enum Step {
     Fmt,
     /// Sizes, names, first lines, links
     Tidy,
+    /// Whether the generated CustomResourceDefinitions are those of the model's types
+    Crd,
     /// Lints, warnings are errors
     Clippy,
     /// Unit, golden and property tests
@@ -78,6 +80,9 @@ pub(crate) fn run(flags: &Flags, soak: bool) -> Result<ExitCode> {
         }
         if step == Step::Fmt && wanted(Step::Tidy) {
             steps.run("tidy", tidy::check);
+        }
+        if step == Step::Fmt && wanted(Step::Crd) {
+            steps.run("crd", crd::check);
         }
     }
     if wanted(Step::Unit) {

@@ -1,6 +1,8 @@
 //! Conditions as `kubectl wait` and GitOps tools read them.
 
 use super::Truth;
+use super::schema::number::Count;
+use super::schema::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +14,14 @@ pub struct Condition {
     pub type_: ConditionType,
     pub status: Truth,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Count>")]
     pub observed_generation: Option<i64>,
+    #[schemars(with = "text::Instant")]
     pub last_transition_time: String,
     /// One CamelCase word.
+    #[schemars(with = "text::Reason")]
     pub reason: String,
+    #[schemars(with = "text::Told<1024>")]
     pub message: String,
 }
 

@@ -4,6 +4,7 @@
 //! turns them into parsed types. Every field is optional here, so that a missing one is reported by its name together
 //! with everything else that is wrong. Nothing here is used after parsing.
 
+use schema::{rules, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ pub mod peers;
 pub mod run_status;
 pub mod scalar;
 pub mod schedule;
+mod schema;
 pub mod targets;
 
 pub use condition::{Condition, ConditionType};
@@ -94,30 +96,38 @@ pub struct PolicySpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Name>")]
     pub service_account_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Experiment")]
     pub experiment: Option<Experiment>,
 }
 
 /// A run: the experiment, and by whom.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rules::run()))]
 pub struct RunSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_ref: Option<PolicyRef>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Free<253>>")]
     pub group: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Free<253>>")]
     pub seed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Free<1024>>")]
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Free<253>>")]
     pub requested_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Experiment")]
     pub experiment: Option<Experiment>,
 }
 
@@ -126,8 +136,10 @@ pub struct RunSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyRef {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "text::Name")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "text::Uid")]
     pub uid: Option<String>,
 }
 

@@ -7,6 +7,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+/// A device's name as `scope::Device` reads it.
+const DEVICE: &str = r"^[!#$&(-.0-9<-~]+$";
+
 /// A number or text, as it was written: ports, users, signals, shares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NumberOrText {
@@ -142,7 +145,9 @@ impl JsonSchema for OneOrMany {
         json_schema!({
             "x-kubernetes-preserve-unknown-fields": true,
             "maxLength": 15,
-            "items": {"type": "string", "maxLength": 15},
+            "pattern": DEVICE,
+            "items": {"type": "string", "maxLength": 15, "pattern": DEVICE},
+            "minItems": 1,
             "maxItems": 16,
         })
     }

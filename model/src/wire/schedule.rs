@@ -1,5 +1,8 @@
 //! When a policy runs by itself. A run by hand does not consult it; it is read for its shape only.
 
+use super::schema::list::{List, Set};
+use super::schema::number::Whole;
+use super::schema::{rules, text, time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
@@ -7,20 +10,26 @@ use std::borrow::Cow;
 /// When a policy runs by itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [rules::one_of(&["random", "cron", "every", "at"])]))]
 pub struct Schedule {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub random: Option<Random>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Cron>")]
     pub cron: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<time::Period>")]
     pub every: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Instant>")]
     pub at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_by: Option<GroupBy>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::TimeZone>")]
     pub time_zone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<List<Window, 32>>")]
     pub windows: Option<Vec<Window>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holidays: Option<Holidays>,
@@ -31,8 +40,10 @@ pub struct Schedule {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Random {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Whole<1, 3650>")]
     pub mean_work_days: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Whole<0, 3650>>")]
     pub min_work_days: Option<i64>,
 }
 
@@ -51,10 +62,13 @@ pub enum GroupBy {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Window {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Set<Day, 7>>")]
     pub days: Option<Vec<Day>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "text::Clock")]
     pub from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "text::Clock")]
     pub to: Option<String>,
 }
 
@@ -75,8 +89,10 @@ pub enum Day {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Holidays {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<List<text::Date, 512>>")]
     pub dates: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Set<text::Label, 16>>")]
     pub calendars: Option<Vec<String>>,
 }
 

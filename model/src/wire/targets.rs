@@ -1,6 +1,8 @@
 //! Where to look for targets, as it is written: exactly one of these.
 
 use super::NumberOrText;
+use super::schema::list::{List, Map, Set};
+use super::schema::{number, rules, text, time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -8,6 +10,7 @@ use std::collections::BTreeMap;
 /// Where to look for targets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [rules::one_of(&["pods", "processes", "containers", "units", "netns", "nodes", "host"])]))]
 pub struct Targets {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pods: Option<Pods>,
@@ -28,31 +31,35 @@ pub struct Targets {
 /// Pods of a cluster: all given parts match; `exclude` wins. Pods that have ended or are ending never match.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rules::pods()))]
 pub struct Pods {
     /// At most 16; absent: the policy's own.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Set<text::Label, 16>>")]
     pub namespaces: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all_namespaces: Option<bool>,
-    /// `true`: every pod of the namespaces; needed where nothing else narrows them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub all: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
     /// Top owners: a Deployment, not its ReplicaSet.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<List<OwnerMatch, 64>>")]
     pub owners: Option<Vec<OwnerMatch>>,
     /// Pods by name.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Set<text::Name, 256>>")]
     pub names: Option<Vec<String>>,
     /// Pods on any of these nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Set<text::Name, 256>>")]
     pub nodes: Option<Vec<String>>,
     /// Pods on a node of any of these zones (label `topology.kubernetes.io/zone`).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Set<text::LabelValue, 64>>")]
     pub zones: Option<Vec<String>>,
     /// Pods at least this old.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<time::Age>")]
     pub min_age: Option<String>,
     /// `true`: only ready pods; `false`: only pods that are not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,16 +71,20 @@ pub struct Pods {
     pub exclude: Option<LabelSelector>,
     /// The container that is hit; absent: the first of the pod's spec.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Label>")]
     pub container: Option<String>,
 }
 
 /// What owns a pod, by kind, by name, or both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [rules::any_of(&["kind", "name"], "names no owner: write kind, name or both")]))]
 pub struct OwnerMatch {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::KindName>")]
     pub kind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Name>")]
     pub name: Option<String>,
 }
 
@@ -87,36 +98,48 @@ pub enum PodPhase {
 /// Labels, as everywhere in Kubernetes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [rules::any_of(&["matchLabels", "matchExpressions"], "an empty selector selects nothing")]))]
 pub struct LabelSelector {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<text::LabelValue, 1, 32>>")]
     pub match_labels: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<List<Requirement, 32>>")]
     pub match_expressions: Option<Vec<Requirement>>,
 }
 
 /// One expression over labels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rules::requirement()))]
 pub struct Requirement {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "text::LabelKey")]
     pub key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "text::Operator")]
     pub operator: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<List<text::LabelValue, 64>>")]
     pub values: Option<Vec<String>>,
 }
 
 /// Processes of a host; `exclude` wins.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [rules::any_of(&["name", "exe", "cmdline", "user"], "an empty selector selects nothing")]))]
 pub struct Processes {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Comm>")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Path>")]
     pub exe: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Free<256>>")]
     pub cmdline: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<number::User>")]
     pub user: Option<NumberOrText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude: Option<ProcessMatch>,
@@ -125,14 +148,19 @@ pub struct Processes {
 /// What a process looks like: all given parts match.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [rules::any_of(&["name", "exe", "cmdline", "user"], "an empty selector excludes nothing")]))]
 pub struct ProcessMatch {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Comm>")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Path>")]
     pub exe: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Free<256>>")]
     pub cmdline: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<number::User>")]
     pub user: Option<NumberOrText>,
 }
 
@@ -141,8 +169,10 @@ pub struct ProcessMatch {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Containers {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "List<text::ContainerPrefix, 256>")]
     pub ids: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<List<text::ContainerPrefix, 256>>")]
     pub exclude: Option<Vec<String>>,
 }
 
@@ -151,8 +181,10 @@ pub struct Containers {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Units {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "List<text::File, 256>")]
     pub names: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<List<text::File, 256>>")]
     pub exclude: Option<Vec<String>>,
 }
 
@@ -161,14 +193,17 @@ pub struct Units {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NetNs {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "List<text::File, 256>")]
     pub names: Option<Vec<String>>,
 }
 
 /// Nodes of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [rules::any_of(&["names", "selector"], "an empty selector selects nothing")]))]
 pub struct Nodes {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Set<text::Name, 256>>")]
     pub names: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,

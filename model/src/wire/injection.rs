@@ -81,6 +81,7 @@ pub struct InjectionTarget {
     pub container_id: Option<String>,
     /// Own ports that the node probes and that a network fault leaves alone, as `8080/TCP`; absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Several<text::PlainPort, 64>>")]
     pub probes: Option<Vec<String>>,
 }
 

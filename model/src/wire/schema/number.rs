@@ -21,8 +21,8 @@ impl<const LEAST: i64, const MOST: i64> JsonSchema for Whole<LEAST, MOST> {
     }
 }
 
-/// A count of what happened, or a number that only goes up.
-pub(crate) type Count = Whole<0, { i64::MAX }>;
+/// A count of what happened, or a number that only goes up; the API server holds bounds as floating-point numbers.
+pub(crate) type Count = Whole<0, 9_007_199_254_740_991>;
 
 macro_rules! either {
     ($($(#[$doc:meta])* $name:ident: $least:literal to $most:literal, or $longest:literal $pattern:literal;)*) => {$(

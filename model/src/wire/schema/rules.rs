@@ -10,7 +10,7 @@ pub(crate) fn rule(rule: impl Into<String>, message: impl Into<String>) -> Value
 /// A duration's milliseconds; the pattern of the field holds.
 pub(crate) fn millis(field: &str) -> String {
     format!(
-        "int({field}.find('^[0-9]+')) * ({field}.endsWith('ms') ? 1 : {field}.endsWith('s') ? 1000 : \
+        "int({field}.find('[0-9]+')) * ({field}.endsWith('ms') ? 1 : {field}.endsWith('s') ? 1000 : \
          {field}.endsWith('m') ? 60000 : {field}.endsWith('h') ? 3600000 : 86400000)"
     )
 }

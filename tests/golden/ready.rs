@@ -2,6 +2,8 @@
 
 use super::{page, policy};
 use insta::assert_snapshot;
+use rumpus_model::policy::Site;
+use rumpus_model::policy::parse::parse_for;
 use rumpus_tests::builders::{WorldBuilder, netns, process, world};
 use std::fs;
 use std::path::PathBuf;
@@ -10,6 +12,10 @@ const CONTAINERS: [&str; 2] = [
     "0123456789ab0123456789ab0123456789ab0123456789ab0123456789abcdef",
     "ba9876543210ba9876543210ba9876543210ba9876543210ba9876543210abcd",
 ];
+
+/// Policies of a cluster; all others are of a host.
+const OF_A_CLUSTER: [&str; 6] =
+    ["kill-pod-container", "kill-pod-process", "latency-to-service", "partition-workloads", "pod-delete", "pod-evict"];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../policies")
@@ -45,12 +51,18 @@ fn every_ready_policy_finds_targets_and_says_how_to_stop_it() {
     let mut names: Vec<PathBuf> = fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort();
     assert!(names.len() >= 8, "{names:?}");
-    let mut pages = Vec::new();
+    let (mut pages, mut of_a_cluster) = (Vec::new(), Vec::new());
     for path in names {
         let text = fs::read_to_string(&path).unwrap();
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
         for promise in ["# Does: ", "# Needs: ", "# Stop: "] {
             assert!(text.lines().any(|l| l.starts_with(promise)), "{stem} does not say `{promise}`");
+        }
+        if OF_A_CLUSTER.contains(&stem.as_str()) {
+            let parsed = parse_for(&text, Site::Cluster);
+            assert!(matches!(parsed.as_deref(), Ok([policy]) if policy.name == stem), "{stem}: {parsed:#?}");
+            of_a_cluster.push(stem);
+            continue;
         }
         let policy = policy(&text);
         assert_eq!(policy.name, stem);
@@ -58,5 +70,6 @@ fn every_ready_policy_finds_targets_and_says_how_to_stop_it() {
         assert!(plan.acts(), "{stem} does nothing: {plan:#?}");
         pages.push(page(&host().build(), &policy));
     }
+    assert_eq!(of_a_cluster, OF_A_CLUSTER);
     assert_snapshot!(pages.join("\n"));
 }

@@ -5,9 +5,11 @@
 #![expect(clippy::print_stdout, reason = "a task's output is its report to a person or a CI log")]
 
 mod bench;
+mod chart;
 mod command;
 mod crd;
 mod guest;
+mod image;
 mod ktest;
 mod matrix;
 mod place;
@@ -53,6 +55,8 @@ enum Task {
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<String>,
     },
+    /// Build the image as an archive, and print where it lies
+    Image,
     /// Run a real Kubernetes on this machine
     Testbed {
         #[command(subcommand)]
@@ -77,6 +81,10 @@ fn main() -> Result<ExitCode> {
             Ok(if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Task::Bench { args } => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Image => image::build().map(|archive| {
+            println!("{}", archive.display());
+            ExitCode::SUCCESS
+        }),
         Task::Testbed { verb } => testbed::run(verb),
         Task::Qemu(flags) => qemu::run(flags),
     }

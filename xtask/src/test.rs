@@ -1,12 +1,12 @@
 //! The whole test: what `.ci/run` runs, and what a change has to pass.
 //!
 //! ```text
-//! tools -> fmt -> tidy -> crd -> clippy -> unit -> host -> qemu -> docs -> deny -> tree -> residue -> matrix
+//! tools -> fmt -> tidy -> crd -> clippy -> unit -> chart -> host -> qemu -> docs -> deny -> tree -> residue -> matrix
 //! ```
 //! A step that fails does not stop the ones after it: the table at the end shows all of them.
 
 use std::env;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -15,7 +15,7 @@ use crate::command::{capture, command, judge, run as run_program, stream};
 use crate::ktest::{self, Asked};
 use crate::steps::{Count, Steps};
 use crate::tools::{self, Deny};
-use crate::{crd, matrix, place, residue, tidy};
+use crate::{chart, crd, matrix, place, residue, testbed, tidy};
 
 /// A step that can be run alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,10 +30,14 @@ pub(crate) enum Step {
     Clippy,
     /// Unit, golden and property tests
     Unit,
+    /// What the Helm chart renders
+    Chart,
     /// Kernel tests on this machine's kernel
     Host,
     /// Kernel tests in the QEMU guest
     Qemu,
+    /// What a real API server makes of the chart's roles and rules; needs a testbed that is up
+    Admission,
     /// Documentation without warnings
     Docs,
     /// Licences, bans and sources of dependencies
@@ -54,6 +58,9 @@ pub(crate) struct Flags {
     filter: Option<String>,
 }
 
+/// Tests that are built only where what they need is provided; they are linted everywhere.
+const NEEDS: &str = "rumpus-tests/needs-cluster,rumpus-tests/needs-helm";
+
 /// Runs the steps and prints the matrix and the count.
 pub(crate) fn run(flags: &Flags, soak: bool) -> Result<ExitCode> {
     let mut steps = Steps::default();
@@ -72,7 +79,11 @@ pub(crate) fn run(flags: &Flags, soak: bool) -> Result<ExitCode> {
 
     let cargo: [(Step, &str, &[&str]); 2] = [
         (Step::Fmt, "fmt", &["fmt", "--all", "--check"]),
-        (Step::Clippy, "clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        (
+            Step::Clippy,
+            "clippy",
+            &["clippy", "--workspace", "--all-targets", "--features", NEEDS, "--", "-D", "warnings"],
+        ),
     ];
     for (step, name, args) in cargo {
         if wanted(step) {
@@ -86,7 +97,10 @@ pub(crate) fn run(flags: &Flags, soak: bool) -> Result<ExitCode> {
         }
     }
     if wanted(Step::Unit) {
-        steps.run("unit", unit);
+        steps.run("unit", || counted_tests(&mut command("cargo", ["test", "--workspace", "--no-fail-fast"])));
+    }
+    if wanted(Step::Chart) {
+        steps.run("chart", || counted_tests(&mut chart::render_tests()?));
     }
     let mut cases = Vec::new();
     for (step, name) in [(Step::Host, "kernel on host"), (Step::Qemu, "kernel in qemu")] {
@@ -98,6 +112,9 @@ pub(crate) fn run(flags: &Flags, soak: bool) -> Result<ExitCode> {
                 Ok(count)
             });
         }
+    }
+    if wanted(Step::Admission) {
+        steps.run("admission", admission);
     }
     if wanted(Step::Docs) {
         steps.run("docs", || {
@@ -125,22 +142,29 @@ fn finish(mut steps: Steps, cases: &[ktest::Case], whole: bool) -> Result<ExitCo
     Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn one(program: &mut std::process::Command) -> Result<Count> {
+fn one(program: &mut Command) -> Result<Count> {
     run_program(program)?;
     Ok(Count::ONE)
 }
 
-/// Runs the tests of the workspace and adds up what each test binary says.
-fn unit() -> Result<Count> {
+/// Tries the chart's rules where it is installed, or is for as long as that takes.
+fn admission() -> Result<Count> {
+    let kubeconfig = testbed::kubeconfig()?;
+    let installation = chart::Installation::provide(&kubeconfig)?;
+    let count = counted_tests(&mut chart::admission_tests(&kubeconfig)?);
+    installation.leave().and(count)
+}
+
+/// Runs `cargo test` and adds up what each test binary says.
+fn counted_tests(cargo: &mut Command) -> Result<Count> {
     let mut count = Count::default();
-    let mut cargo = command("cargo", ["test", "--workspace", "--no-fail-fast"]);
     let status = stream(cargo.current_dir(place::root()?), |line| {
         let Count { passed, failed } = counted(line);
         count.passed += passed;
         count.failed += failed;
     })?;
     if count.failed == 0 {
-        judge(&cargo, status)?;
+        judge(cargo, status)?;
     }
     if count.passed == 0 {
         bail!("no test ran");

@@ -34,6 +34,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use clap::Subcommand;
 
+pub(crate) use self::module::{KUBERNETES, kubernetes_source};
+
 use self::folder::{Folder, Lock};
 use self::network::Node;
 use self::programs::Programs;
@@ -136,6 +138,11 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns the access of the cluster's owner to the testbed, which has to be up.
+pub(crate) fn kubeconfig() -> Result<PathBuf> {
+    access(&Folder::locate()?, None, &[])
+}
+
 fn up(folder: &Folder) -> Result<()> {
     let _lock = Lock::take()?;
     let began = Instant::now();
@@ -175,7 +182,8 @@ fn access(folder: &Folder, user: Option<String>, groups: &[String]) -> Result<Pa
     kubeconfig::person(folder, &user, &groups)
 }
 
-fn tool_path(tool: Tool) -> Result<PathBuf> {
+/// Returns the path of a tool, building it first if need be.
+pub(crate) fn tool_path(tool: Tool) -> Result<PathBuf> {
     match tool {
         Tool::Helm => programs::helm(),
         Tool::Kubeconform => programs::kubeconform(),

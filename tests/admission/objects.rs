@@ -64,7 +64,7 @@ pub(crate) fn chaos_node(name: &str) -> Value {
     object("ChaosNode", name, &json!({}))
 }
 
-/// An Injection for a node that is not armed, and has nothing as its target.
+/// An Injection for a node that is not armed, has ended long ago, and is for a pod that never was.
 pub(crate) fn injection(name: &str, node: &str) -> Value {
     let spec = json!({
         "nodeName": node,
@@ -75,7 +75,7 @@ pub(crate) fn injection(name: &str, node: &str) -> Value {
         "notAfter": "2020-01-01T00:00:00.000000Z",
         "duration": "30s",
         "fault": { "latency": { "delay": "100ms", "direction": "Egress" } },
-        "targets": [],
+        "targets": [{ "uid": "00000000-0000-0000-0000-000000000000", "namespace": "none", "pod": "none" }],
     });
     object("ChaosInjection", name, &spec)
 }

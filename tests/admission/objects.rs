@@ -8,6 +8,8 @@ pub(crate) fn pod(name: &str) -> Value {
         "metadata": { "name": name },
         "spec": {
             "automountServiceAccountToken": false,
+            // As in the chart: a kubelet gets only tokens that a volume of the pod asks for.
+            "volumes": [{ "name": "token", "projected": { "sources": [{ "serviceAccountToken": { "path": "token" } }] } }],
             "schedulerName": "nobody",
             "containers": [{ "name": "app", "image": "rumpus-tests/none", "imagePullPolicy": "Never" }],
         },

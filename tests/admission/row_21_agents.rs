@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Patch, RUMPUS};
 use crate::objects;
-use crate::site::{RELEASE, until, with};
+use crate::site::{RELEASE, alone, until, with};
 
 const WRITERS: &str = "ValidatingAdmissionPolicy 'rumpus-injections-by-controller'";
 const REPORTERS: &str = "ValidatingAdmissionPolicy 'rumpus-injection-status-by-own-agent'";
@@ -17,7 +17,8 @@ const WAYS: [Patch; 2] = [Patch::Merge, Patch::Apply];
 
 #[test]
 fn row_21_an_injection_by_a_user_or_an_agent() {
-    with(async |site| {
+    // Alone: for a while every agent has rights that are too wide.
+    alone(async |site| {
         let own = site.namespace("own").await;
         let path = format!("{RUMPUS}/namespaces/{own}/chaosinjections");
         let (node, agent) = site.agent("a").await;

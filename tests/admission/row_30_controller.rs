@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::api::RUMPUS;
 use crate::objects::{self, experiment, policy, run};
-use crate::site::{RELEASE, until, with};
+use crate::site::{RELEASE, alone, until, with};
 
 const WRITERS: &str = "ValidatingAdmissionPolicy 'rumpus-injections-by-controller'";
 const TARGETS: &str = "ValidatingAdmissionPolicy 'rumpus-targets-by-who-may-delete'";
@@ -53,7 +53,8 @@ fn row_31_the_controller_changes_an_injection() {
 
 #[test]
 fn row_32_the_controller_writes_a_run_or_resumes() {
-    with(async |site| {
+    // Alone: for a while the controller's account has a right that is too wide.
+    alone(async |site| {
         let own = site.namespace("own").await;
         let controller = site.controller().await;
         let path = format!("{RUMPUS}/namespaces/{own}/chaosruns");

@@ -13,7 +13,7 @@ use crate::objects;
 /// The namespace of the installation; `cargo xtask` installs it there.
 pub(crate) const RELEASE: &str = "rumpus-system";
 
-/// Held to read by every test, and to write by the one that takes a rule of admission away.
+/// Held to read by every test, and to write by those that change what others rely on.
 static RULES: RwLock<()> = RwLock::const_new(());
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -34,7 +34,7 @@ pub(crate) fn with<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(&'
     });
 }
 
-/// Runs a test that changes the rules, alone.
+/// Runs a test that changes the rules, or the rights of an account that others use, alone.
 pub(crate) fn alone<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(&'static Site) -> F + Send + 'static) {
     block(async move {
         let _rules = RULES.write().await;
@@ -101,13 +101,38 @@ impl Site {
     /// Gives a user a ClusterRole in a namespace.
     pub(crate) async fn bind(&self, role: &str, user: &str, namespace: &str) {
         let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
-        self.make(&path, &self.binding(role, &objects::user(user))).await;
+        let subject = objects::user(user);
+        self.make(&path, &self.binding(role, &subject)).await;
+        self.settle(role, &subject, namespace).await;
     }
 
     /// Gives a subject a ClusterRole everywhere.
     pub(crate) async fn bind_everywhere(&self, role: &str, subject: &Value) {
         let path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
         self.make(path, &self.binding(role, subject)).await;
+        self.settle(role, subject, "default").await;
+    }
+
+    /// Waits until the authorizer knows of a binding: it learns of one a moment after it is made.
+    async fn settle(&self, role: &str, subject: &Value, namespace: &str) {
+        let name = subject["name"].as_str().expect("a subject has a name");
+        let user = match subject["namespace"].as_str() {
+            Some(home) => format!("system:serviceaccount:{home}:{name}"),
+            None => name.to_owned(),
+        };
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}");
+        let rules = self.admin.get(&path).await.ok()["rules"].as_array().cloned().unwrap_or_default();
+        let person = self.admin.person(&user);
+        let review = json!({ "spec": { "namespace": namespace } });
+        until("the binding counts", async || {
+            let answer = person.post("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", &review).await.ok();
+            let known = answer["status"]["resourceRules"].as_array().cloned().unwrap_or_default();
+            let same = |one: &Value, other: &Value| {
+                ["apiGroups", "resources", "verbs"].iter().all(|field| one[*field] == other[*field])
+            };
+            rules.iter().all(|rule| known.iter().any(|other| same(rule, other)))
+        })
+        .await;
     }
 
     fn binding(&self, role: &str, subject: &Value) -> Value {

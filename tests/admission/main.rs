@@ -6,6 +6,7 @@
 //!
 //! `cargo xtask test --only admission` runs it; by hand it needs `RUMPUS_KUBECONFIG`, the
 //! administrator's access to a cluster in which the chart is installed.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
 mod api;
 mod objects;

@@ -3,6 +3,12 @@
 //! `cargo xtask test --only chart` runs it. By hand it needs `RUMPUS_HELM`, a Helm 3, and for one
 //! test `RUMPUS_KUBECONFORM` and `RUMPUS_SCHEMAS`, a folder with the schemas of Kubernetes. What the
 //! API server makes of the rules of admission is tried in `admission`, on a real one.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_in_result,
+    reason = "a test stops at what it did not expect"
+)]
 
 mod manifest;
 mod promises;

@@ -10,6 +10,7 @@ pub mod driver;
 pub mod hands;
 pub mod resolve;
 pub mod local;
+pub mod cluster;
 pub mod journal;
 pub mod apply;
 pub mod verify;

@@ -92,7 +92,7 @@ pub fn live(records: Vec<Record>) -> BTreeMap<String, Intent> {
 fn note(live: &mut BTreeMap<String, Intent>, record: &Record) {
     match record {
         Record::Intent(intent) => drop(live.insert(intent.id.clone(), (**intent).clone())),
-        Record::Applied { .. } => {}
+        Record::Applied { .. } | Record::Kept { .. } => {}
         Record::Ended { id, .. } => drop(live.remove(id)),
     }
 }
@@ -167,7 +167,7 @@ impl Diary for LocalDiary {
         let name = match record {
             Record::Intent(_) => "record-intent",
             Record::Applied { .. } => "record-applied",
-            Record::Ended { .. } => "record-ended",
+            Record::Ended { .. } | Record::Kept { .. } => "record-ended",
         };
         testing::point(&format!("{name}.before"))?;
         note(&mut self.live, record);
@@ -179,7 +179,7 @@ impl Diary for LocalDiary {
         }
         let written = match record {
             Record::Intent(_) => self.journal.append_intent(record),
-            Record::Applied { .. } | Record::Ended { .. } => self.journal.append(record),
+            Record::Applied { .. } | Record::Ended { .. } | Record::Kept { .. } => self.journal.append(record),
         };
         written.map_err(|e| chain(&e))?;
         testing::point(&format!("{name}.after"))

@@ -78,6 +78,8 @@ pub enum Command {
     Doctor,
     /// Show the main job on services of its own, and put everything back
     Demo,
+    /// Serve one node of a cluster: what the chart's DaemonSet runs
+    Agent(Box<crate::commands::agent::Args>),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
 }

@@ -33,10 +33,6 @@ pub enum Refusal {
         target: String,
         why: String,
     },
-    /// Node targets are switched off on this node.
-    NodeTargetsOff {
-        target: String,
-    },
     /// The pod is in a namespace that this node's agent never touches.
     ProtectedNamespace {
         target: String,
@@ -132,7 +128,6 @@ impl fmt::Display for Refusal {
             }
             Self::HostNetwork { target } => write!(f, "{target} shares the node's own network"),
             Self::NamespaceUnknown { target, why } => write!(f, "the namespace of {target} is not known here: {why}"),
-            Self::NodeTargetsOff { target } => write!(f, "{target} is a node target, which this node does not allow"),
             Self::ProtectedNamespace { target, namespace } => {
                 write!(f, "{target} is in namespace {namespace}, which this node's agent never touches")
             }
@@ -177,7 +172,6 @@ impl Refusal {
             Self::DurationLimit { .. } => "DurationLimit",
             Self::HostNetwork { .. } => "HostNetwork",
             Self::NamespaceUnknown { .. } => "NamespaceUnknown",
-            Self::NodeTargetsOff { .. } => "NodeTargetsOff",
             Self::ProtectedNamespace { .. } => "ProtectedNamespace",
             Self::StaleEpoch { .. } => "StaleEpoch",
             Self::Invalid { .. } => "Invalid",
@@ -211,7 +205,6 @@ impl Refusal {
             Self::DurationLimit { .. } => "ask for a shorter duration, or raise the agent's limit".into(),
             Self::HostNetwork { .. } => "target pods that have a network of their own".into(),
             Self::NamespaceUnknown { .. } => "the agent needs the kubelet's /var/log/pods, read-only".into(),
-            Self::NodeTargetsOff { .. } => "target pods, or allow node targets on this node's agent".into(),
             Self::ProtectedNamespace { .. } => "target another namespace".into(),
             Self::StaleEpoch { .. } => "the controller that leads now plans again".into(),
             Self::Invalid { .. } => "use a controller and an agent of one version".into(),

@@ -12,8 +12,21 @@ use std::time::Duration;
 #[serde(rename_all = "camelCase")]
 pub enum Record {
     Intent(Box<Intent>),
-    Applied { id: String },
-    Ended { id: String, state: State, cause: EndCause, at: Duration },
+    Applied {
+        id: String,
+    },
+    Ended {
+        id: String,
+        state: State,
+        cause: EndCause,
+        at: Duration,
+    },
+    /// An injection that was begun and has been reported: not to be begun again. `until` is in seconds since 1970, by
+    /// the planner's clock.
+    Kept {
+        injection: String,
+        until: i64,
+    },
 }
 
 /// What is about to be done, recorded before the first Change. Only what is needed to know it again: a fault may name
@@ -41,7 +54,7 @@ pub struct Intent {
 
 impl Intent {
     /// What is attested once a sweep has taken away what a predecessor left.
-    pub(super) fn swept(self, now: Duration) -> Attestation {
+    pub(crate) fn swept(self, now: Duration) -> Attestation {
         Attestation {
             injection: self.injection,
             id: self.id,

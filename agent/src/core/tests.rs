@@ -320,7 +320,7 @@ impl Fake {
             Command::Record { op, record } => match record {
                 Record::Intent(_) => (op, "intent", Outcome::Ok),
                 Record::Applied { .. } => (op, "applied", Outcome::Ok),
-                Record::Ended { .. } => (op, "ended", Outcome::Ok),
+                Record::Ended { .. } | Record::Kept { .. } => (op, "ended", Outcome::Ok),
             },
             Command::Order { op, order } => {
                 let (name, outcome) = self.act(order.act, order.fault.lasts());

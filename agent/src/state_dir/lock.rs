@@ -17,7 +17,7 @@ use super::{StateDirError, file, file_error};
 use crate::kernel::pidfd::Identity;
 use crate::kernel::proc::{boot_id, one};
 
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 /// How often and how long a refused opener waits for a new holder to write itself down.
 const READS: u32 = 10;

@@ -133,6 +133,23 @@ impl StateDir {
     }
 }
 
+impl StateDir {
+    /// Takes away what it holds, for when nothing is live and everything was told. What damage left stays.
+    ///
+    /// # Errors
+    /// The first file that could not be removed.
+    pub fn empty(&self) -> Result<(), StateDirError> {
+        if crate::journal::is_damaged(&self.dir).unwrap_or(true) {
+            return Ok(());
+        }
+        // The instance's id last but the lock: without a journal there is nothing that bears it.
+        for name in [crate::journal::FILE, INSTANCE, lock::LOCK] {
+            file::remove(&self.dir, name).map_err(|error| file_error("remove", name, error))?;
+        }
+        Ok(())
+    }
+}
+
 impl AsFd for StateDir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use std::io::Write;
 
 pub mod active;
+pub mod agent;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
@@ -29,6 +30,7 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Residue(args) => residue::run(global, args),
         Command::Doctor => doctor::run(global),
         Command::Demo => demo::run(global),
+        Command::Agent(args) => agent::run(global, args),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

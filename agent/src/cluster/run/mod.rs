@@ -1,0 +1,149 @@
+//! The agent of a node in a cluster, put together: the reconciler on its own threads, and one thread with an async
+//! runtime that speaks with the API server and carries notes between the two.
+//!
+//! Nothing here decides: the desk does, and the reconciler.
+
+mod notes;
+mod reading;
+mod reports;
+mod serve;
+mod wall;
+
+pub use notes::{Inbox, Stopper};
+
+use super::ceilings::Ceilings;
+use super::cgroupns;
+use super::desk::Desk;
+use super::diary::{ClusterDiary, Entries, Told};
+use super::node::Node;
+use crate::core::Record;
+use crate::driver::{Agent, Parts};
+use crate::hands::HostHands;
+use crate::journal::{FILE, Journal, JournalError};
+use crate::kernel::netns;
+use crate::kernel::proc::{self, ProcError};
+use crate::probe;
+use crate::resolve::chain;
+use crate::state_dir::{StateDir, StateDirError};
+use crate::worker::spawn::{SpawnError, Spawner, WorkerProgram};
+use notes::Bridge;
+use rumpus_cluster::{ConnectError, in_cluster, kubeconfig};
+use rumpus_model::engine::{Capability, Engine};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The shortest time limit of a call.
+const SHORTEST_LIMIT: Duration = Duration::from_millis(500);
+
+/// What an agent is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The node's name.
+    pub node: String,
+    /// The release namespace: the Lease and the canary are in it.
+    pub namespace: String,
+    pub state_dir: PathBuf,
+    /// Where the readiness file is written.
+    pub run_dir: PathBuf,
+    /// The kubelet's log directories.
+    pub pod_logs: PathBuf,
+    /// How long a fault may live without contact, at most.
+    pub lease: Duration,
+    pub ceilings: Ceilings,
+    /// Engines that count as missing although the kernel may have them.
+    pub without: BTreeSet<Engine>,
+    /// `None`: the pod's service account.
+    pub kubeconfig: Option<PathBuf>,
+    pub version: &'static str,
+}
+
+/// Why there is no agent.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    #[error("find the API server")]
+    Connect(#[from] ConnectError),
+    #[error("open the journal")]
+    Journal(#[from] JournalError),
+    #[error("read what this process is")]
+    Proc(#[from] ProcError),
+    #[error("make directory {}", path.display())]
+    RunDir { path: PathBuf, source: io::Error },
+    #[error("start the runtime")]
+    Runtime(#[source] io::Error),
+    #[error("start workers")]
+    Spawner(#[from] SpawnError),
+    #[error("use the state directory")]
+    StateDir(#[from] StateDirError),
+    #[error("start the agent's threads")]
+    Threads(#[source] io::Error),
+}
+
+/// Runs until it is stopped; call it before any other thread is started. Returns whether everything has ended and was
+/// reported.
+///
+/// # Errors
+/// It could not be started.
+pub fn run(config: Config, inbox: Inbox) -> Result<bool, AgentError> {
+    // Every thread that is started from here on inherits it.
+    let blind = cgroupns::join_host().err().or_else(|| {
+        let host = netns::host().err();
+        host.map(|e| format!("tell the node's own network apart: {}", chain(&e)))
+    });
+    if let Some(why) = &blind {
+        tracing::error!(why, "no fault can be done here");
+    }
+    std::fs::create_dir_all(&config.run_dir)
+        .map_err(|source| AgentError::RunDir { path: config.run_dir.clone(), source })?;
+    let dir = Arc::new(StateDir::open(&config.state_dir)?);
+    let fresh = !dir.path().join(FILE).exists();
+    let spawner = Spawner::start(WorkerProgram::this_binary())?;
+    let instance = u32::from_str_radix(dir.instance(), 16).unwrap_or_default();
+    let (journal, found) = Journal::<Record>::open(dir.as_ref())?;
+    let fresh = fresh || found.damage.is_some();
+    let entries = Entries::of(found.records);
+    let (kept, recovered, told) = (entries.kept(fresh), entries.live(), Told::default());
+    let boot_id = proc::boot_id()?;
+    let mut engines = probe::engines();
+    engines.extend(config.without.iter().map(|e| (*e, Capability::Missing("hidden by --without-engine".into()))));
+    if let Some(why) = &blind {
+        engines.values_mut().for_each(|e| *e = Capability::Missing(why.clone()));
+    }
+    let limit = (config.lease / 5).max(SHORTEST_LIMIT);
+    let bridge = Bridge { sender: inbox.sender.clone(), patience: limit.saturating_mul(3) };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name("rumpus-look")
+        .build()
+        .map_err(AgentError::Runtime)?;
+    let cluster = match &config.kubeconfig {
+        Some(file) => runtime.block_on(kubeconfig(Some(file), None, limit))?.0,
+        None => runtime.block_on(async { in_cluster(limit) })?,
+    };
+    let parts = Parts {
+        lease: config.lease,
+        boot_id: boot_id.clone(),
+        hands: Arc::new(HostHands::new(instance, spawner)),
+        lever: Arc::new(bridge.clone()),
+        tick: None,
+        diary: Box::new(ClusterDiary::new(journal, entries, told.clone(), Arc::clone(&dir))),
+        witness: Box::new(bridge),
+        recovered,
+    };
+    let agent = Agent::start(parts).map_err(AgentError::Threads)?;
+    let node = Node::new(boot_id, config.version, &engines, blind.as_deref());
+    let desk = Desk::new(config.node.clone(), config.ceilings.clone(), kept);
+    tracing::info!(node = config.node, instance = dir.instance(), fresh, "started");
+    let serve = serve::Serve::new(config, cluster, agent, desk, node, engines, told, inbox.sender);
+    let (agent, done) = runtime.block_on(serve.until_stopped(inbox.queue));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let left = agent.finish().iter().any(|a| !a.state.is_final());
+    let done = done && !left;
+    if done && let Err(error) = dir.empty() {
+        tracing::warn!(error = chain(&error), "the state directory could not be emptied");
+    }
+    tracing::info!(done, "ended");
+    Ok(done)
+}

@@ -142,12 +142,12 @@ impl Serve {
         let (to, and_to) = (self.notes.clone(), self.notes.clone());
         tokio::spawn(async move {
             while let Some(seen) = injections.next().await {
-                drop(to.send(Note::Injection(seen)));
+                drop(to.send(Note::Injection(Box::new(seen))));
             }
         });
         tokio::spawn(async move {
             while let Some(seen) = halts.next().await {
-                drop(and_to.send(Note::Halt(seen)));
+                drop(and_to.send(Note::Halt(Box::new(seen))));
             }
         });
     }

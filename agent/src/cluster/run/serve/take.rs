@@ -10,8 +10,8 @@ use std::time::Duration;
 impl Serve {
     pub(super) fn take(&mut self, note: Note, now: Duration) {
         match note {
-            Note::Injection(seen) => self.injection(seen, now),
-            Note::Halt(seen) => self.halt(seen, now),
+            Note::Injection(seen) => self.injection(*seen, now),
+            Note::Halt(seen) => self.halt(*seen, now),
             Note::Attested(attestation) => {
                 tracing::info!(
                     injection = attestation.injection,

@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn no_other_side_means_everyone_and_one_branch() {
         let order = read("i", "team", &spec(|s| s["peers"] = json!([]))).unwrap();
-        assert_eq!(order.branches, [order.fault.clone()]);
+        assert_eq!(order.branches, std::slice::from_ref(&order.fault));
         let kill = |s: &mut Value| {
             s["fault"] = json!({"kill": {"container": true}});
             s.as_object_mut().unwrap().retain(|k, _| k != "peers" && k != "duration");
@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_with_its_field() {
-        let cases: [(fn(&mut Value), &str); 7] = [
+        type Change = fn(&mut Value);
+        let cases: [(Change, &str); 7] = [
             (|s| s["peers"][1]["addresses"] = json!(["10.1.2.3/16"]), "peers[1].fault"),
             (|s| s["peers"][0] = json!({}), "peers[0].fault"),
             (|s| s["notAfter"] = json!("soon"), "notAfter"),

@@ -202,10 +202,10 @@ fn what_lives_ends_for_each_reason_that_nobody_wants_it() {
         desk
     };
     let ends = |acts: Vec<Act>, wanted: EndCause| match <[Act; 1]>::try_from(acts).unwrap() {
-        [Act::Tell(event)] => match *event {
-            Event::End { injection, cause } => assert_eq!((injection.as_str(), cause), ("u", wanted)),
-            other => panic!("{other:?}"),
-        },
+        [Act::Tell(event)] => {
+            let Event::End { injection, cause } = *event else { panic!("{event:?}") };
+            assert_eq!((injection.as_str(), cause), ("u", wanted));
+        }
         other => panic!("{other:?}"),
     };
     ends(begun().seen(&object(|o| o["spec"]["phase"] = json!("Cancelled"))), EndCause::Cancelled);

@@ -1,6 +1,7 @@
 //! Golden tests: a policy and a World give this plan, a bad policy gives this text. A change of any of them is read
 //! before it is accepted (`INSTA_UPDATE=always cargo test -p rumpus-tests --test golden`, then `git diff`).
 
+mod clusters;
 mod errors;
 mod flags;
 mod plans;

@@ -1,4 +1,5 @@
 //! Property tests: what holds for every input, not for three of them.
 
+mod clusters;
 mod policies;
 mod selection;

@@ -2,4 +2,5 @@
 
 pub mod bench;
 pub mod builders;
+pub mod clusters;
 pub mod kernel;

@@ -77,7 +77,7 @@ pub(super) fn entry(written: &wire::Fault, place: &Place<'_>) -> Option<Fault> {
         let grace_period = grace_period(e.grace_period.as_ref(), &place.field("podEvict"))?;
         Some(Fault::PodEvict(PodEvict { grace_period }))
     });
-    node.or(delete).or(evict)
+    node.or(delete.or(evict).filter(|_| place.in_cluster()))
 }
 
 /// Outer `None`: a problem was noted.

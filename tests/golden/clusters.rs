@@ -1,0 +1,76 @@
+//! Plans for a cluster, as the reader sees them.
+
+use super::document;
+use insta::assert_snapshot;
+use rumpus_model::cluster::{World, plan};
+use rumpus_model::policy::{Policy, Site, parse_for};
+use rumpus_tests::clusters::{NOW, cluster, run, service};
+use std::sync::Arc;
+
+fn trial(targets: &str, pick: &str, fault: &str, more: &str) -> Policy {
+    let once = ["kill", "podDelete", "podEvict"].iter().any(|f| fault.starts_with(f));
+    let lasts = if once { "" } else { "duration: 30s\n" };
+    let text = document(&format!(
+        "targets: {{pods: {{{targets}}}}}\npick: {{{pick}}}\nfaults: [{{{fault}}}]\n{lasts}steadyState: {{none: {{reason: test}}}}\n{more}"
+    ));
+    let parsed = parse_for(&text, Site::Cluster);
+    assert!(matches!(parsed.as_deref(), Ok([_])), "one good policy is meant here: {parsed:#?}\n{text}");
+    parsed.into_iter().flatten().next().unwrap_or_else(|| unreachable!("asserted above"))
+}
+
+fn page(world: &World, policy: Policy) -> String {
+    let page = rumpus_cli::render::cluster_plan(&plan(world, &run(policy, "42"), NOW));
+    for line in page.lines() {
+        assert!(line.chars().count() <= 100, "wider than 100 columns: {line}");
+        assert_eq!(line, line.trim_end(), "blanks at the end");
+    }
+    page
+}
+
+const WEB: &str = "selector: {matchLabels: {app: web}}";
+
+#[test]
+fn a_service_is_delayed_for_one_pod_of_each_owner() {
+    let mut world = cluster(6, 3, 2);
+    world.services = Ok(vec![service(&world, "postgres", [10, 96, 0, 9], &["web-4", "web-5"])]);
+    let fault = "latency: {delay: 100ms, jitter: 20ms, direction: Egress, peers: {services: [postgres], follow: true}, ports: [80/TCP]}";
+    assert_snapshot!(page(&world, trial(WEB, "all: true, perOwner: 1", fault, "")));
+}
+
+#[test]
+fn many_pods_are_counted_and_each_reason_has_examples() {
+    let mut world = cluster(400, 4, 5);
+    for (n, pod) in world.pods.iter_mut().flatten().enumerate() {
+        let pod = Arc::make_mut(pod);
+        pod.terminating = n % 10 == 3;
+        pod.host_network = n % 10 == 4;
+        pod.ready = n % 10 != 5;
+    }
+    let targets = format!("{WEB}, ready: true, minAge: 5m, zones: [zone-0, zone-1]");
+    assert_snapshot!(page(&world, trial(&targets, "percent: 25, rounding: Up", "partition: {direction: Both}", "")));
+}
+
+#[test]
+fn pods_are_deleted_by_the_controller() {
+    assert_snapshot!(page(&cluster(3, 3, 1), trial(WEB, "count: 1", "podDelete: {gracePeriod: 5s}", "")));
+}
+
+#[test]
+fn everything_that_stands_in_the_way_is_told_with_its_hint() {
+    let mut world = cluster(3, 3, 2);
+    if let Ok(nodes) = &mut world.nodes
+        && let Some(node) = nodes.get_mut("node-0")
+    {
+        node.agent = None;
+    }
+    if let Ok(pods) = &mut world.pods
+        && let Some(pod) = pods.first_mut()
+    {
+        let pod = Arc::make_mut(pod);
+        let mut second = pod.containers.clone();
+        second.iter_mut().for_each(|c| c.name = "side".into());
+        pod.containers.extend(second);
+    }
+    let policy = trial(WEB, "all: true", "kill: {signal: TERM}", "limits: {minHealthy: 2, maxUnavailable: 25%}\n");
+    assert_snapshot!(page(&world, policy));
+}

@@ -43,7 +43,8 @@ fn each_part_of_the_selector_narrows_and_exclude_wins() {
 
 #[test]
 fn states_leave_out_with_their_reason() {
-    let cases: [(&str, &dyn Fn(&mut super::pod::Pod), &str); 9] = [
+    type Case<'c> = (&'c str, &'c dyn Fn(&mut super::pod::Pod), &'c str);
+    let cases: [Case<'_>; 9] = [
         (WEB, &|p| p.phase = Phase::Succeeded, "Finished"),
         (WEB, &|p| p.phase = Phase::Failed, "Finished"),
         (WEB, &|p| p.terminating = true, "Terminating"),

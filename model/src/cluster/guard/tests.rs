@@ -120,8 +120,8 @@ fn min_healthy_counts_what_is_left_after_the_pick_and_beside_active_runs() {
     let at = |world: &World| refusals(&plan(world, &input(two.clone()), NOW));
     assert_eq!(at(&shop()), []);
     let short = ClusterRefusal::TooFewHealthy { owner: "shop/Deployment/web".into(), healthy: 1, required: 2 };
-    assert_eq!(at(&with(shop(), "web-1", |p| p.ready = false)), [short.clone()]);
-    assert_eq!(at(&with(shop(), "web-1", |p| p.terminating = true)), [short.clone()]);
+    assert_eq!(at(&with(shop(), "web-1", |p| p.ready = false)), std::slice::from_ref(&short));
+    assert_eq!(at(&with(shop(), "web-1", |p| p.terminating = true)), std::slice::from_ref(&short));
     assert_eq!(at(&World { active: Ok(vec![held(&["web-1"])]), ..shop() }), [short]);
     assert_eq!(at(&World { active: Ok(vec![held(&["web-0"])]), ..shop() }), [], "counted once");
     assert_eq!(one(&World { owners: unknown(), ..shop() }, DELETE, &limits("1")), ["ListUnknown"]);

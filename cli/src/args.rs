@@ -80,6 +80,8 @@ pub enum Command {
     Demo,
     /// Serve one node of a cluster: what the chart's DaemonSet runs
     Agent(Box<crate::commands::agent::Args>),
+    /// Run the cluster's controller
+    Controller(Box<crate::commands::controller::Controller>),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
 }

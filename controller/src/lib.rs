@@ -7,3 +7,4 @@ pub mod ports;
 pub mod observe;
 pub mod act;
 pub mod follow;
+pub mod cluster;

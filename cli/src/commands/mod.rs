@@ -7,6 +7,7 @@ use std::io::Write;
 pub mod active;
 pub mod agent;
 pub mod completions;
+pub mod controller;
 pub mod demo;
 pub mod doctor;
 pub mod halt;
@@ -31,6 +32,7 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Doctor => doctor::run(global),
         Command::Demo => demo::run(global),
         Command::Agent(args) => agent::run(global, args),
+        Command::Controller(args) => controller::run(global, args),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

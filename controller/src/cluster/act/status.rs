@@ -1,0 +1,11 @@
+//! Writes ChaosRun.status: nothing else does. The whole of it each time, by server-side apply.
+
+use crate::cluster::core::event::{Key, Outcome};
+use rumpus_cluster::{CONTROLLER, ChaosRun, Cluster, Error};
+use rumpus_model::wire::RunStatus;
+
+pub(crate) async fn write(cluster: &Cluster, key: &Key, uid: &str, status: &RunStatus) -> Result<Outcome, Error> {
+    let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
+    let _run: ChaosRun = cluster.apply_status(CONTROLLER, namespace, name, Some(uid), status).await?;
+    Ok(Outcome::Done)
+}

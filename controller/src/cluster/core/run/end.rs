@@ -1,0 +1,282 @@
+//! How a run ends: what ends it, when nothing is left to wait for, and what is to be said about it then.
+
+use super::{Cause, Ctx, Run, Stage, halted, pods};
+use crate::cluster::core::event::Act;
+use crate::cluster::core::no::No;
+use crate::cluster::core::share::{Settled, Share};
+use rumpus_model::run::Outcome as RunOutcome;
+use rumpus_model::wire::{Confirmation, InjectionState, RunState, TargetStatus, Truth, Verdict};
+use std::collections::BTreeSet;
+
+impl Cause {
+    /// Returns whether somebody or something broke it off.
+    fn aborts(&self) -> bool {
+        match self {
+            Self::Deleted { .. } | Self::Halted { .. } | Self::Interrupted { .. } | Self::Stopped => true,
+            Self::Deadline | Self::Failed(_) => false,
+        }
+    }
+
+    /// Returns (CamelCase word, in words).
+    pub(super) fn told(&self) -> (String, String) {
+        match self {
+            Self::Deadline => ("Deadline".into(), "its time was over".into()),
+            Self::Deleted { what } => ("Deleted".into(), (*what).into()),
+            Self::Failed(no) => (no.reason(), no.to_string()),
+            Self::Halted { halt, reason } => ("Halted".into(), format!("halted by {halt}: {reason}")),
+            Self::Interrupted { what } => ("Interrupted".into(), (*what).into()),
+            Self::Stopped => ("Stopped".into(), "stopped by hand".into()),
+        }
+    }
+}
+
+impl Run {
+    /// Notes why the run must end, if it must; the first reason stays.
+    pub(super) fn end_if_unwanted(&mut self, ctx: &Ctx<'_>) {
+        if self.is_finished() || self.cause.is_some() {
+            return;
+        }
+        if self.gone || self.seen.deleting {
+            self.cause = Some(Cause::Deleted { what: "the run was deleted" });
+        } else if self.seen.spec.stop == Some(true) {
+            self.cause = Some(Cause::Stopped);
+        } else if let Stage::Live = self.stage
+            && let Some(halt) = ctx.halts.and_then(|h| halted::of_run(h, &self.seen.key))
+        {
+            self.cause = Some(Cause::Halted { halt: halt.name.to_string(), reason: halt.reason.clone() });
+        }
+    }
+
+    /// Ends a run of which nothing was done.
+    pub(super) fn finish_unbegun(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.shares.is_empty() {
+            self.stage = Stage::Live;
+            return self.live(ctx);
+        }
+        let (word, text) = self.cause.as_ref().map_or_else(Default::default, Cause::told);
+        self.conclude(ctx, Verdict::Aborted, &word, &text);
+    }
+
+    /// Ends a run because of what was asked before its plan.
+    pub(super) fn refuse(&mut self, ctx: &mut Ctx<'_>, nos: Vec<No>) {
+        if self.shares.is_empty() {
+            self.finish_planned(ctx, nos);
+        } else if let Some(no) = nos.into_iter().next() {
+            self.cause.get_or_insert(Cause::Failed(no));
+            self.stage = Stage::Live;
+        }
+    }
+
+    /// Ends a run after its plan: refused, nothing selected, or a dry run.
+    pub(super) fn finish_planned(&mut self, ctx: &mut Ctx<'_>, nos: Vec<No>) {
+        self.status.refusals = nos.iter().map(No::why).collect();
+        self.accepted(ctx.now);
+        match nos.first() {
+            Some(no) => {
+                let (word, text) = (no.reason(), no.to_string());
+                self.conclude(ctx, Verdict::Refused, &word, &text);
+            }
+            None if self.status.targets == Some(0) => {
+                self.conclude(ctx, Verdict::Inconclusive, "NothingSelected", "nothing was selected");
+            }
+            None => {
+                let text = format!("dry run: {} planned, nothing was done", self.summary());
+                self.conclude(ctx, Verdict::NotApplicable, "DryRun", &text);
+            }
+        }
+    }
+
+    /// Looks where a live run stands, and ends it once nothing is left to wait for.
+    pub(super) fn judge(&mut self, ctx: &mut Ctx<'_>) {
+        let settled = |s: &Share| s.settled(ctx.ended.get(s.node()));
+        let waiting: Vec<&Share> = self.shares.iter().filter(|s| settled(s).is_none()).collect();
+        let over = waiting.iter().all(|s| self.is_released(s, ctx)) && self.pods.is_over();
+        // A share that follows another one is still to come.
+        let to_come = self.cause.is_none() && self.peers.is_busy();
+        if over && !to_come && self.everything_was_tried() {
+            let unsure: BTreeSet<String> = waiting.iter().map(|s| s.node().to_owned()).collect();
+            return self.finish(ctx, unsure);
+        }
+        if let Some((_, text)) = self.cause.as_ref().map(Cause::told) {
+            return self.move_to(ctx, RunState::Ending, &text);
+        }
+        let state = self.shares.iter().filter(|s| !s.superseded).map(progress).min().unwrap_or(RunState::Running);
+        match state {
+            RunState::Running => {
+                let text = format!("in effect: {}", self.summary());
+                self.injected(ctx);
+                self.move_to(ctx, RunState::Running, &text);
+            }
+            RunState::Ending => self.move_to(ctx, RunState::Ending, "the fault is ending"),
+            RunState::Pending | RunState::Gating | RunState::Injecting | RunState::Finished => {}
+        }
+    }
+
+    /// Returns whether no share is left that was never created and still could be.
+    fn everything_was_tried(&self) -> bool {
+        self.cause.is_some() || self.shares.iter().all(|s| s.seen.is_some() || s.superseded)
+    }
+
+    fn finish(&mut self, ctx: &mut Ctx<'_>, mut unsure: BTreeSet<String>) {
+        unsure.extend(self.pods.unsure_nodes());
+        // The agent itself does not know what became of it.
+        let lost = |s: &&Share| {
+            s.state() == Some(InjectionState::Lost)
+                && s.seen.as_ref().is_some_and(|seen| seen.status.effect_ended.is_none())
+        };
+        unsure.extend(self.shares.iter().filter(lost).map(|s| s.node().to_owned()));
+        let aborted = self.cause.as_ref().is_some_and(Cause::aborts) || self.halted_parts.is_some();
+        let begun = self.shares.iter().any(|s| s.armed_at.is_some()) || self.pods.any_begun();
+        let verdict = match &self.cause {
+            _ if aborted => Verdict::Aborted,
+            Some(Cause::Failed(no)) => {
+                self.status.refusals.push(no.why());
+                if begun { Verdict::Aborted } else { Verdict::Refused }
+            }
+            _ => self.verdict_of_effects(&unsure),
+        };
+        self.note_end(&unsure);
+        let (word, why) = match (&self.cause, &self.halted_parts) {
+            (Some(cause), _) => cause.told(),
+            (None, Some((halt, reason))) => Cause::Halted { halt: halt.clone(), reason: reason.clone() }.told(),
+            (None, None) => ("Done".into(), "over".into()),
+        };
+        let text = match unsure.is_empty() {
+            true => format!("{why}; every node attests the end"),
+            false => {
+                let nodes: Vec<String> = unsure.iter().take(10).cloned().collect();
+                format!("{why}; not confirmed by {}", nodes.join(", "))
+            }
+        };
+        self.conclude(ctx, verdict, &word, &text);
+    }
+
+    /// Notes who attests the end, and since when.
+    fn note_end(&mut self, unsure: &BTreeSet<String>) {
+        self.status.confirmation =
+            Some(if unsure.is_empty() { Confirmation::Confirmed } else { Confirmation::Unconfirmed });
+        self.status.unconfirmed_nodes = unsure.iter().cloned().collect();
+        let latest = |of: fn(&Share) -> Option<&String>| self.shares.iter().filter_map(of).max().cloned();
+        let effect_ended = latest(|s| s.seen.as_ref()?.status.effect_ended.as_ref());
+        let clean = latest(|s| s.seen.as_ref()?.status.clean.as_ref());
+        if unsure.is_empty() {
+            (self.status.effect_ended, self.status.clean) = (effect_ended, clean);
+        }
+        self.note_effect();
+        self.status.cluster = self.pods.summary();
+    }
+
+    fn note_effect(&mut self) {
+        let hit = |s: &&Share| !s.spec.targets.is_empty();
+        let truths: Vec<Truth> = self
+            .shares
+            .iter()
+            .filter(hit)
+            .flat_map(|s| s.seen.iter().flat_map(|seen| &seen.status.targets))
+            .map(|t| t.effective.unwrap_or(Truth::Unknown))
+            .collect();
+        let effective = truths.iter().filter(|t| **t == Truth::True).count() + self.pods.count(&pods::Standing::Done);
+        self.status.effective_targets = i64::try_from(effective).ok();
+        let any = |truth| truths.contains(&truth);
+        self.status.effective = Some(if effective > 0 {
+            Truth::True
+        } else if any(Truth::False) && !any(Truth::Unknown) {
+            Truth::False
+        } else {
+            Truth::Unknown
+        });
+    }
+
+    fn verdict_of_effects(&self, unsure: &BTreeSet<String>) -> Verdict {
+        let mut outcomes: Vec<RunOutcome> = Vec::new();
+        for share in &self.shares {
+            let targets = share.seen.iter().flat_map(|seen| &seen.status.targets);
+            // What a revision replaced has no say: its successor measures on.
+            let replaced =
+                self.shares.iter().any(|s| s.node() == share.node() && s.spec.revision > share.spec.revision);
+            outcomes.extend(targets.filter(|_| !replaced).map(outcome));
+        }
+        outcomes.extend(self.pods.outcomes());
+        if !unsure.is_empty() {
+            outcomes.push(RunOutcome::RestoreProblem);
+        }
+        RunOutcome::worst(outcomes).map_or(Verdict::Inconclusive, |o| verdict(o.verdict()))
+    }
+
+    /// A finished run is looked at as long as something of it is not confirmed: what comes late is still the truth.
+    pub(super) fn late(&mut self, ctx: &mut Ctx<'_>) {
+        if self.gone {
+            self.take_away(ctx);
+        }
+        if self.status.confirmation != Some(Confirmation::Unconfirmed) {
+            return;
+        }
+        for share in &mut self.shares {
+            if let Some(act) = share.next(ctx.now, *ctx.next_op, super::super::share::Wish::Cancel) {
+                ctx.ask(act);
+            }
+        }
+        let unsure = |s: &&Share| s.settled(ctx.ended.get(s.node())).is_none();
+        if !self.shares.is_empty() && !self.shares.iter().any(|s| unsure(&s)) {
+            self.note_end(&BTreeSet::new());
+            self.happened(ctx.now, "confirmed late: every node attests the end");
+            self.restored(ctx.now);
+        }
+    }
+
+    /// Deletes what is final of a run that is gone; the garbage collector would do it later.
+    pub(super) fn take_away(&mut self, ctx: &mut Ctx<'_>) {
+        let mut acts = Vec::new();
+        for share in &mut self.shares {
+            let settled = share.settled(ctx.ended.get(share.node()));
+            let attested = matches!(settled, Some(Settled::Attested | Settled::NeverArmed));
+            if let Some(seen) = share.seen.as_ref().filter(|_| attested && !share.vanished) {
+                acts.push(Act::DeleteInjection { key: share.key.clone(), uid: seen.uid.clone() });
+                // Asked for once; if it is lost, the garbage collector or the next start does it.
+                share.vanished = true;
+            }
+        }
+        for act in acts {
+            ctx.ask(act);
+        }
+    }
+}
+
+/// Returns how far one share is, as a run's state.
+fn progress(share: &Share) -> RunState {
+    match share.state() {
+        None | Some(InjectionState::Accepted) => RunState::Injecting,
+        Some(InjectionState::InEffect) => RunState::Running,
+        Some(InjectionState::Ending | InjectionState::RestoreFailed) => RunState::Ending,
+        Some(InjectionState::Refused | InjectionState::Restored | InjectionState::Done | InjectionState::Lost) => {
+            RunState::Finished
+        }
+    }
+}
+
+fn outcome(target: &TargetStatus) -> RunOutcome {
+    match target.state {
+        None | Some(InjectionState::Accepted | InjectionState::InEffect | InjectionState::Ending) => {
+            RunOutcome::RestoreProblem
+        }
+        Some(InjectionState::RestoreFailed) => RunOutcome::RestoreProblem,
+        Some(InjectionState::Refused) => RunOutcome::Refused,
+        Some(InjectionState::Lost) => RunOutcome::Inconclusive,
+        Some(InjectionState::Restored | InjectionState::Done) => match target.effective {
+            Some(Truth::True) => RunOutcome::Proven,
+            Some(Truth::False | Truth::Unknown) | None => RunOutcome::Inconclusive,
+        },
+    }
+}
+
+fn verdict(verdict: rumpus_model::run::Verdict) -> Verdict {
+    use rumpus_model::run::Verdict as From;
+    match verdict {
+        From::Aborted => Verdict::Aborted,
+        From::Fail => Verdict::Fail,
+        From::Inconclusive => Verdict::Inconclusive,
+        From::NotApplicable => Verdict::NotApplicable,
+        From::Pass => Verdict::Pass,
+        From::Refused => Verdict::Refused,
+    }
+}

@@ -1,0 +1,133 @@
+//! From a plan to the specs of its injections, and back from specs that a predecessor wrote.
+
+use super::event::{Key, RunSeen};
+use jiff::{SignedDuration, Timestamp};
+use rumpus_model::cluster::plan::Except;
+use rumpus_model::cluster::{ClusterPlan, NodeShare, PeerEntry, written};
+use rumpus_model::duration;
+use rumpus_model::rank::short_id;
+use rumpus_model::scope::{Port, Protocol};
+use rumpus_model::wire::{InjectionSpec, PeerSet, Phase, RunRef};
+use std::time::Duration;
+
+/// Names of Kubernetes objects that become label values: at most 63 letters.
+const NAME: usize = 63;
+
+/// Returns the name of a share: the same for the same run, node and revision.
+pub(crate) fn name(run: &str, node: &str, revision: i64) -> String {
+    let tail = format!("-{}-r{revision}", short_id(&[node]));
+    let head: String = run.chars().take(NAME.saturating_sub(tail.len())).collect();
+    format!("{}{tail}", head.trim_end_matches(['-', '.']))
+}
+
+/// Writes an instant as the API does, in microseconds.
+pub(crate) fn instant(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
+/// Returns a time after another one; the far end of time instead of an overflow.
+pub(crate) fn after(at: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// Returns one spec per node of the plan.
+pub(crate) fn specs(run: &RunSeen, plan: &ClusterPlan, epoch: i64, not_after: Timestamp) -> Vec<(Key, InjectionSpec)> {
+    let fault = written::fault(&plan.fault);
+    let spec = |share: &NodeShare| InjectionSpec {
+        node_name: share.node.clone(),
+        run: RunRef { name: run.key.name.clone(), uid: run.uid.clone() },
+        phase: Phase::Planned,
+        epoch,
+        revision: 1,
+        not_after: instant(not_after),
+        duration: plan.duration.map(duration::show),
+        fault: fault.clone(),
+        targets: written::targets(share),
+        peers: written::peers(&plan.peers),
+    };
+    let key = |node: &str| Key { namespace: run.key.namespace.clone(), name: name(&run.key.name, node, 1) };
+    plan.shares.iter().map(|s| (key(&s.node), spec(s))).collect()
+}
+
+/// Returns what follows a share whose peers have changed: for no longer than what is left of it.
+pub(crate) fn revised(
+    key: &Key,
+    old: &InjectionSpec,
+    epoch: i64,
+    peers: &[PeerEntry],
+    left: Duration,
+) -> (Key, InjectionSpec) {
+    let revision = old.revision + 1;
+    let spec = InjectionSpec {
+        phase: Phase::Planned,
+        epoch,
+        revision,
+        duration: Some(duration::show(Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)))),
+        peers: written::peers(peers),
+        ..old.clone()
+    };
+    (Key { namespace: key.namespace.clone(), name: name(&old.run.name, &old.node_name, revision) }, spec)
+}
+
+/// Returns what follows a share that was never armed and that agents would take for one of a stale leader.
+pub(crate) fn renewed(key: &Key, old: &InjectionSpec, epoch: i64) -> (Key, InjectionSpec) {
+    let revision = old.revision + 1;
+    let spec = InjectionSpec { phase: Phase::Planned, epoch, revision, ..old.clone() };
+    (Key { namespace: key.namespace.clone(), name: name(&old.run.name, &old.node_name, revision) }, spec)
+}
+
+/// Returns the other side as it was written.
+pub(crate) fn written_peers(run: &RunSeen) -> Option<&rumpus_model::wire::Peers> {
+    let fault = run.spec.experiment.as_ref()?.faults.as_ref()?.first()?;
+    let latency = fault.latency.as_ref().and_then(|f| f.peers.as_ref());
+    let loss = fault.loss.as_ref().and_then(|f| f.peers.as_ref());
+    latency.or(loss).or_else(|| fault.partition.as_ref().and_then(|f| f.peers.as_ref()))
+}
+
+/// Returns whether the other side is made of pods or Services, so that it may move.
+pub(crate) fn peers_move(run: &RunSeen) -> bool {
+    written_peers(run).is_some_and(|p| {
+        let except = p.except.as_ref().is_some_and(|e| e.pods.is_some() || e.services.is_some());
+        p.pods.is_some() || p.services.is_some() || except
+    })
+}
+
+/// Returns every namespace that the other side names.
+pub(crate) fn peer_namespaces(run: &RunSeen) -> Vec<String> {
+    let Some(peers) = written_peers(run) else { return Vec::new() };
+    let except = peers.except.clone().unwrap_or_default();
+    let pods = peers.pods.iter().chain(&except.pods).flatten();
+    let services = peers.services.iter().chain(&except.services).flatten();
+    let of_services = services.filter_map(|s| s.split_once('/').map(|(namespace, _)| namespace.to_owned()));
+    pods.flat_map(|p| p.namespaces.clone().unwrap_or_default()).chain(of_services).collect()
+}
+
+/// Reads a port as plans write it.
+fn read_port(text: &str) -> Option<Port> {
+    let (range, protocol) = text.split_once('/')?;
+    let (from, to) = range.split_once('-').unwrap_or((range, range));
+    let protocol = match protocol {
+        "TCP" => Protocol::Tcp,
+        "UDP" => Protocol::Udp,
+        _ => return None,
+    };
+    Some(Port { protocol, from: from.parse().ok()?, to: to.parse().ok()? })
+}
+
+/// Reads peers back. What cannot be read is everyone: a reservation must not become smaller by it.
+pub(crate) fn peer_entries(sets: &[PeerSet]) -> Vec<PeerEntry> {
+    let read = |list: &Option<Vec<String>>| -> Option<Vec<ipnet::IpNet>> {
+        list.as_deref().unwrap_or_default().iter().map(|a| a.parse().ok()).collect()
+    };
+    let entry = |set: &PeerSet| {
+        let except = set.except.clone().unwrap_or_default();
+        Some(PeerEntry {
+            addresses: read(&set.addresses)?,
+            names: set.names.clone().unwrap_or_default(),
+            ports: set.ports.iter().flatten().map(|p| read_port(p)).collect::<Option<_>>()?,
+            except: Except { addresses: read(&except.addresses)?, names: except.names.unwrap_or_default() },
+        })
+    };
+    sets.iter().map(entry).collect::<Option<Vec<_>>>().unwrap_or_default()
+}

@@ -1,0 +1,473 @@
+//! An API server, two agents and a planner, as far as the core needs them; every answer can be made to go wrong.
+
+use crate::cluster::core::event::{
+    Act, Command, Event, InjectionSeen, Key, Now, Outcome, PolicySeen, Revised, RunSeen,
+};
+use crate::cluster::core::{Core, Settings};
+use jiff::Timestamp;
+use rumpus_model::cluster::plan::PodTarget;
+use rumpus_model::cluster::world::{HaltRow, HaltScope, Reservation};
+use rumpus_model::cluster::{ClusterPlan, NodeShare, PeerEntry, RunInput};
+use rumpus_model::engine::Engine;
+use rumpus_model::refusal::Refusal;
+use rumpus_model::wire::{InjectionState, InjectionStatus, Phase, RunSpec, RunState, RunStatus, TargetStatus, Truth};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+pub(super) const L: Duration = Duration::from_secs(15);
+
+/// How an answer goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    Busy,
+    Conflict,
+    Refused,
+    /// No answer, and nothing was done.
+    Lost,
+    /// No answer, and it was done.
+    Unseen,
+}
+
+pub(super) struct Fake {
+    pub(super) core: Core,
+    pub(super) boot: Duration,
+    version: u64,
+    pub(super) runs: BTreeMap<String, RunSeen>,
+    pub(super) injections: BTreeMap<String, InjectionSeen>,
+    pub(super) pods: BTreeMap<String, Key>,
+    pub(super) halts: Vec<HaltRow>,
+    pub(super) policy: Option<PolicySeen>,
+    pub(super) denied: Vec<String>,
+    pub(super) guard: Vec<String>,
+    pub(super) max_active: usize,
+    /// Nodes whose agent does nothing.
+    pub(super) dead: BTreeSet<String>,
+    begun: BTreeMap<String, Duration>,
+    /// By the name of the effect: what goes wrong with the next ones.
+    pub(super) wrongs: BTreeMap<&'static str, VecDeque<Wrong>>,
+    pub(super) revised: Option<Vec<PeerEntry>>,
+    pub(super) log: Vec<String>,
+    queue: VecDeque<Command>,
+    epoch: i64,
+    /// Die once that many effects were carried out.
+    pub(super) crash_after: Option<usize>,
+    pub(super) done: usize,
+    /// Everything that was ever armed or deleted, with how often.
+    pub(super) hits: BTreeMap<String, usize>,
+    pub(super) told: Vec<String>,
+}
+
+pub(super) fn key(name: &str) -> Key {
+    Key { namespace: "shop".into(), name: name.into() }
+}
+
+pub(super) fn halt(scope: HaltScope) -> HaltRow {
+    HaltRow { name: "stop".into(), scope, reason: "checkout is down".into() }
+}
+
+impl Fake {
+    pub(super) fn new() -> Self {
+        let mut fake = Self {
+            core: Core::new(settings()),
+            boot: Duration::from_secs(1000),
+            version: 1,
+            runs: BTreeMap::new(),
+            injections: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            halts: Vec::new(),
+            policy: None,
+            denied: Vec::new(),
+            guard: Vec::new(),
+            max_active: 1,
+            dead: BTreeSet::new(),
+            begun: BTreeMap::new(),
+            wrongs: BTreeMap::new(),
+            revised: None,
+            log: Vec::new(),
+            queue: VecDeque::new(),
+            epoch: 0,
+            crash_after: None,
+            done: 0,
+            hits: BTreeMap::new(),
+            told: Vec::new(),
+        };
+        for name in ["web-0", "web-1"] {
+            fake.pods.insert(format!("uid-{name}"), key(name));
+        }
+        fake.start();
+        fake
+    }
+
+    pub(super) fn now(&self) -> Now {
+        let wall = Timestamp::from_second(1_700_000_000).unwrap() + jiff::SignedDuration::try_from(self.boot).unwrap();
+        Now { boot: self.boot, wall }
+    }
+
+    /// A process begins: it leads, and its watches show what is there.
+    pub(super) fn start(&mut self) {
+        self.core = Core::new(settings());
+        self.queue.clear();
+        self.epoch += 1;
+        let epoch = self.epoch;
+        self.tell(Event::Guard(Ok(self.guard.clone())));
+        self.tell(Event::Halts(Ok(self.halts.clone())));
+        self.tell(Event::Term(Some(epoch)));
+        for run in self.runs.values().cloned().collect::<Vec<_>>() {
+            self.tell(Event::Run(Box::new(run)));
+        }
+        for injection in self.injections.values().cloned().collect::<Vec<_>>() {
+            self.tell(Event::Injection(Box::new(injection)));
+        }
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        let commands = self.core.step(self.now(), event);
+        self.queue.extend(commands);
+    }
+
+    pub(super) fn run(&mut self, name: &str, fault: &str, armed: bool) {
+        let seen = self.written(name, fault, armed);
+        self.runs.insert(seen.uid.clone(), seen.clone());
+        self.tell(Event::Run(Box::new(seen)));
+    }
+
+    pub(super) fn written(&mut self, name: &str, fault: &str, armed: bool) -> RunSeen {
+        let faults = match fault {
+            "podDelete" => json!([{"podDelete": {}}]),
+            "podEvict" => json!([{"podEvict": {}}]),
+            _ => json!([{"partition": {"direction": "Both", "peers": {"services": ["db"]}}}]),
+        };
+        let mut experiment = json!({
+            "targets": {"pods": {"selector": {"matchLabels": {"app": "web"}}}},
+            "pick": {"count": 2},
+            "faults": faults,
+            "steadyState": {"none": {"reason": "test"}},
+        });
+        if fault == "partition" {
+            experiment["duration"] = json!("10s");
+        }
+        let mode = if armed { "Armed" } else { "DryRun" };
+        let spec: RunSpec = serde_json::from_value(json!({"mode": mode, "experiment": experiment})).unwrap();
+        RunSeen {
+            key: key(name),
+            uid: format!("uid-{name}"),
+            resource_version: self.next_version(),
+            generation: 1,
+            deleting: false,
+            owners: Vec::new(),
+            spec,
+            status: RunStatus::default(),
+        }
+    }
+
+    pub(super) fn next_version(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    /// Lets everything happen for this long.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let end = self.boot + time;
+        while self.boot < end {
+            self.drain();
+            self.agents();
+            self.drain();
+            let wake = self.core.wake_at(self.now());
+            self.boot += Duration::from_millis(100);
+            if wake.is_some_and(|at| at <= self.boot) {
+                self.tell(Event::Wake);
+            }
+        }
+        self.drain();
+    }
+
+    pub(super) fn seconds(&mut self, seconds: u64) {
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    fn drain(&mut self) {
+        let before = self.done;
+        while let Some(command) = self.queue.pop_front() {
+            let name = name(&command.act);
+            let wrong = self.wrongs.get_mut(name).and_then(VecDeque::pop_front);
+            let outcome = self.answer(command.act, wrong);
+            self.done += 1;
+            assert!(
+                self.done < before + 1000,
+                "it never comes to rest: {:?}",
+                self.log.iter().rev().take(9).collect::<Vec<_>>()
+            );
+            if self.crash_after == Some(self.done) {
+                self.crash_after = None;
+                self.start();
+                continue;
+            }
+            self.tell(Event::Done { op: command.op, outcome });
+        }
+    }
+
+    fn answer(&mut self, act: Act, wrong: Option<Wrong>) -> Outcome {
+        let why = || "as told".to_owned();
+        match wrong {
+            None => self.carry_out(act),
+            Some(Wrong::Busy) => Outcome::Busy { why: why() },
+            Some(Wrong::Conflict) => Outcome::Conflict,
+            Some(Wrong::Refused) => Outcome::Refused { why: why() },
+            Some(Wrong::Lost) => Outcome::Unknown { why: why() },
+            Some(Wrong::Unseen) => {
+                drop(self.carry_out(act));
+                Outcome::Unknown { why: why() }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, act: Act) -> Outcome {
+        match act {
+            Act::Plan { input, active } => Outcome::Planned(Box::new(self.plan(&input, &active))),
+            Act::Revise { armed, .. } => Outcome::Revised(match self.revised.clone() {
+                Some(peers) if peers != armed => Revised::Change(peers),
+                Some(_) | None => Revised::Keep,
+            }),
+            Act::Recover => Outcome::Recovered {
+                runs: self.runs.values().cloned().collect(),
+                injections: self.injections.values().cloned().collect(),
+            },
+            Act::ListHalts => Outcome::Halts(self.halts.clone()),
+            Act::ReadPolicy(_) => self.policy.clone().map_or(Outcome::Missing, |p| Outcome::Policy(Box::new(p))),
+            Act::ReadRun(key) => {
+                let run = self.runs.values().find(|r| r.key == key).cloned();
+                run.map_or(Outcome::Missing, |r| Outcome::Run(Box::new(r)))
+            }
+            Act::ReadInjection(key) => {
+                let found = self.injections.get(&key.name).cloned();
+                found.map_or(Outcome::Missing, |i| Outcome::Injection(Box::new(i)))
+            }
+            Act::ReadPod(key) => {
+                let found = self.pods.iter().find(|(_, k)| **k == key).map(|(uid, _)| uid.clone());
+                found.map_or(Outcome::Missing, |uid| Outcome::Pod { uid })
+            }
+            Act::Review { .. } => Outcome::Reviewed { denied: self.denied.clone() },
+            Act::Create(new) => self.create(new.key, new.spec),
+            Act::SetPhase { key, resource_version, phase, never_armed, .. } => {
+                self.set_phase(&key, &resource_version, phase, never_armed)
+            }
+            Act::DeleteInjection { key, uid } => {
+                self.log.push(format!("delete {}", key.name));
+                if self.injections.get(&key.name).is_some_and(|i| i.uid == uid) {
+                    self.injections.remove(&key.name);
+                    self.tell(Event::InjectionGone(uid));
+                    return Outcome::Done;
+                }
+                Outcome::Missing
+            }
+            Act::DeletePod(pod) | Act::EvictPod(pod) => {
+                self.log.push(format!("remove {}", pod.key.name));
+                if self.pods.get(&pod.uid) != Some(&pod.key) {
+                    return Outcome::Missing;
+                }
+                *self.hits.entry(pod.uid.clone()).or_default() += 1;
+                self.pods.remove(&pod.uid);
+                self.tell(Event::PodGone(pod.uid));
+                Outcome::Done
+            }
+            Act::WriteStatus { key, status, .. } => {
+                self.log.push(format!("status {} {:?}", key.name, status.state.unwrap_or(RunState::Pending)));
+                let version = self.next_version();
+                let Some(run) = self.runs.values_mut().find(|r| r.key == key) else { return Outcome::Missing };
+                run.status = *status;
+                run.resource_version = version;
+                let seen = run.clone();
+                self.tell(Event::Run(Box::new(seen)));
+                Outcome::Done
+            }
+            Act::Tell(telling) => {
+                self.told.push(telling.reason);
+                Outcome::Done
+            }
+        }
+    }
+
+    fn create(&mut self, key: Key, spec: rumpus_model::wire::InjectionSpec) -> Outcome {
+        self.log.push(format!("create {}", key.name));
+        if self.injections.contains_key(&key.name) {
+            return Outcome::Exists;
+        }
+        let version = self.next_version();
+        let seen = InjectionSeen {
+            uid: format!("{}-{version}", key.name),
+            key: key.clone(),
+            resource_version: version,
+            deleting: false,
+            never_armed: false,
+            spec,
+            status: InjectionStatus::default(),
+        };
+        self.injections.insert(key.name, seen.clone());
+        self.tell(Event::Injection(Box::new(seen.clone())));
+        Outcome::Injection(Box::new(seen))
+    }
+
+    fn set_phase(&mut self, key: &Key, version: &str, phase: Phase, never_armed: bool) -> Outcome {
+        self.log.push(format!("{phase:?} {}", key.name));
+        let next = self.next_version();
+        let Some(injection) = self.injections.get_mut(&key.name) else { return Outcome::Missing };
+        if injection.resource_version != version {
+            return Outcome::Conflict;
+        }
+        injection.spec.phase = phase;
+        injection.never_armed |= never_armed;
+        injection.resource_version = next;
+        let seen = injection.clone();
+        if phase == Phase::Armed {
+            for target in &seen.spec.targets {
+                *self.hits.entry(format!("{} {:?}", target.uid, seen.spec.peers)).or_default() += 1;
+            }
+        }
+        self.tell(Event::Injection(Box::new(seen.clone())));
+        Outcome::Injection(Box::new(seen))
+    }
+
+    /// Every agent that lives looks at its injections.
+    fn agents(&mut self) {
+        for name in self.injections.keys().cloned().collect::<Vec<_>>() {
+            let Some(seen) = self.injections.get(&name).cloned() else { continue };
+            let started = self.begun.get(&seen.uid).copied();
+            let next = match (seen.spec.phase, seen.status.state, started) {
+                _ if self.dead.contains(&seen.spec.node_name) => None,
+                (Phase::Armed, None, _) => Some(InjectionState::InEffect),
+                (Phase::Cancelled, Some(InjectionState::InEffect), _) => Some(InjectionState::Restored),
+                (Phase::Armed, Some(InjectionState::InEffect), Some(at))
+                    if self.boot >= at + Duration::from_secs(10) =>
+                {
+                    Some(InjectionState::Restored)
+                }
+                _ => None,
+            };
+            if let Some(state) = next {
+                self.begun.entry(seen.uid.clone()).or_insert(self.boot);
+                self.attest(&name, state);
+            }
+        }
+    }
+
+    pub(super) fn attest(&mut self, name: &str, state: InjectionState) {
+        let version = self.next_version();
+        let wall = self.now().wall.to_string();
+        let Some(injection) = self.injections.get_mut(name) else { return };
+        let over = state.is_final();
+        let effective = Some(if over { Truth::True } else { Truth::Unknown });
+        let target =
+            |uid: &str| TargetStatus { uid: uid.to_owned(), state: Some(state), effective, ..TargetStatus::default() };
+        injection.status = InjectionStatus {
+            state: Some(state),
+            effective,
+            effect_ended: over.then(|| wall.clone()),
+            clean: over.then_some(wall),
+            targets: injection.spec.targets.iter().map(|t| target(&t.uid)).collect(),
+            ..InjectionStatus::default()
+        };
+        injection.resource_version = version;
+        let seen = injection.clone();
+        self.tell(Event::Injection(Box::new(seen)));
+    }
+
+    fn plan(&self, input: &RunInput, active: &[Reservation]) -> ClusterPlan {
+        let experiment = &input.policy.experiment;
+        let target = |uid: &str, key: &Key, node: &str| PodTarget {
+            uid: uid.to_owned(),
+            namespace: key.namespace.clone(),
+            pod: key.name.clone(),
+            node: node.to_owned(),
+            owner: None,
+            owner_uid: None,
+            container: None,
+            container_id: None,
+            probes: Vec::new(),
+        };
+        let pods: Vec<PodTarget> =
+            self.pods.iter().enumerate().map(|(n, (uid, key))| target(uid, key, &format!("node-{n}"))).collect();
+        let busy = Refusal::Busy { what: format!("{} runs are active", active.len()) };
+        let by_controller = experiment.fault.by_controller();
+        let share = |t: &PodTarget| NodeShare { node: t.node.clone(), engine: Engine::Nft, targets: vec![t.clone()] };
+        let names: Vec<&str> = pods.iter().map(|p| p.uid.as_str()).collect();
+        ClusterPlan {
+            policy: input.policy.name.clone(),
+            namespace: input.namespace.clone(),
+            seed: input.seed.clone(),
+            hash: names.join("+"),
+            fault: experiment.fault.clone(),
+            duration: experiment.duration,
+            select: String::new(),
+            pick: String::new(),
+            expected: String::new(),
+            shares: if by_controller { Vec::new() } else { pods.iter().map(share).collect() },
+            peers: if by_controller { Vec::new() } else { peers(&["10.0.0.1/32", "10.0.0.2/32"]) },
+            follow: false,
+            cluster_targets: if by_controller { pods.clone() } else { Vec::new() },
+            matched: pods.len(),
+            left_out: Vec::new(),
+            notes: Vec::new(),
+            refusals: if active.len() >= self.max_active { vec![busy] } else { Vec::new() },
+        }
+    }
+
+    pub(super) fn status(&self, name: &str) -> &RunStatus {
+        &self.runs[&format!("uid-{name}")].status
+    }
+
+    pub(super) fn count(&self, word: &str) -> usize {
+        self.log.iter().filter(|l| l.starts_with(word)).count()
+    }
+
+    pub(super) fn change_run(&mut self, name: &str, change: impl FnOnce(&mut RunSeen)) {
+        let version = self.next_version();
+        let run = self.runs.get_mut(&format!("uid-{name}")).unwrap();
+        change(run);
+        run.resource_version = version;
+        let seen = run.clone();
+        self.tell(Event::Run(Box::new(seen)));
+    }
+
+    pub(super) fn delete_run(&mut self, name: &str) {
+        let uid = format!("uid-{name}");
+        self.runs.remove(&uid);
+        self.tell(Event::RunGone(uid));
+    }
+}
+
+pub(super) fn peers(addresses: &[&str]) -> Vec<PeerEntry> {
+    let addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
+    vec![PeerEntry { addresses, ..PeerEntry::default() }]
+}
+
+fn settings() -> Settings {
+    Settings {
+        lease: L,
+        start_window: Duration::from_secs(30),
+        max_duration: Duration::from_secs(3600),
+        pod_delete: true,
+        pod_evict: true,
+    }
+}
+
+fn name(act: &Act) -> &'static str {
+    match act {
+        Act::Plan { .. } => "plan",
+        Act::Revise { .. } => "revise",
+        Act::Recover => "recover",
+        Act::ListHalts => "halts",
+        Act::ReadPolicy(_) => "policy",
+        Act::ReadRun(_) => "run",
+        Act::ReadInjection(_) => "injection",
+        Act::ReadPod(_) => "pod",
+        Act::Review { .. } => "review",
+        Act::Create(_) => "create",
+        Act::SetPhase { phase: Phase::Armed, .. } => "arm",
+        Act::SetPhase { .. } => "cancel",
+        Act::DeleteInjection { .. } => "delete",
+        Act::DeletePod(_) | Act::EvictPod(_) => "remove",
+        Act::WriteStatus { .. } => "status",
+        Act::Tell(_) => "tell",
+    }
+}

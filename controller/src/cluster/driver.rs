@@ -1,0 +1,346 @@
+//! The loop: changes in, one step, effects out. Each effect is carried out on a task of its own, under the client's
+//! time limit, and comes back as an event; plans are made here, because they need the snapshot.
+
+use super::act::{self, lease as lease_api, nodes};
+use super::admission;
+use super::config::Config;
+use super::core::event::{Act, Command, Event, OpId, Outcome, Revised};
+use super::core::lease::{self, Election, Standing};
+use super::core::{Core, Settings};
+use super::observe::{Change, News, Observed, feed};
+use super::seen;
+use super::serve::Health;
+use futures_util::stream::{BoxStream, SelectAll, StreamExt};
+use rumpus_cluster::{ChaosInjection, ChaosPolicy, ChaosRun, Cluster, Query, Watching};
+use rumpus_model::cluster::plan;
+use rumpus_model::cluster::world::Rules;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// From the plan until everything is armed: a hundred times what it takes on a healthy cluster.
+const START_WINDOW: Duration = Duration::from_secs(30);
+/// How often the admission policies are looked at.
+const GUARD_EVERY: Duration = Duration::from_secs(60);
+/// How often the ChaosNodes and the canary are looked at, besides at each change.
+const UPKEEP_EVERY: Duration = Duration::from_secs(60);
+/// The loop turns at least this often, so that its health can be judged.
+const TURN: Duration = Duration::from_secs(1);
+/// Results that may wait; more than this many effects are never on their way.
+const RESULTS: usize = 1024;
+
+/// What comes back from a task.
+#[derive(Debug)]
+enum Back {
+    Done(OpId, &'static str, Outcome),
+    Lease(lease::Event),
+    Guard(Result<Vec<String>, String>),
+    UpkeepDone,
+}
+
+/// Everything that the loop owns.
+pub(crate) struct Driver {
+    cluster: Cluster,
+    instance: String,
+    rules: Rules,
+    core: Core,
+    election: Election,
+    standing: Standing,
+    holder: Arc<lease_api::Holder>,
+    built: Arc<admission::Built>,
+    observed: Observed,
+    /// uids of the runs, injections and policies that were told, for what a new list does not name.
+    told: Told,
+    health: Arc<Health>,
+    results: (mpsc::Sender<Back>, mpsc::Receiver<Back>),
+    guard_due: Duration,
+    upkeep_due: Duration,
+    upkeep_busy: bool,
+    addresses_dirty: bool,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    runs: super::observe::Index,
+    injections: super::observe::Index,
+    policies: super::observe::Index,
+}
+
+enum Ours {
+    World(Change),
+    Run(super::observe::Row<ChaosRun>),
+    Injection(super::observe::Row<ChaosInjection>),
+    Policy(super::observe::Row<ChaosPolicy>),
+}
+
+impl Driver {
+    pub(crate) fn new(
+        cluster: Cluster,
+        config: &Config,
+        holder: lease_api::Holder,
+        floor: i64,
+        built: admission::Built,
+        health: Arc<Health>,
+    ) -> Self {
+        Self {
+            cluster,
+            instance: config.pod_name.clone(),
+            rules: config.rules(),
+            core: Core::new(Settings {
+                lease: config.lease,
+                start_window: START_WINDOW,
+                max_duration: config.max_duration,
+                pod_delete: config.pod_delete,
+                pod_evict: config.pod_evict,
+            }),
+            election: Election::new(config.pod_uid.clone(), config.lease, floor),
+            standing: Standing::Following,
+            holder: Arc::new(holder),
+            built: Arc::new(built),
+            observed: Observed::new(&config.pod_namespace),
+            told: Told::default(),
+            health,
+            results: mpsc::channel(RESULTS),
+            guard_due: Duration::ZERO,
+            upkeep_due: Duration::ZERO,
+            upkeep_busy: false,
+            addresses_dirty: false,
+        }
+    }
+
+    fn watches(&self) -> SelectAll<BoxStream<'static, Ours>> {
+        let close = || Watching::closely(Query::default());
+        let mut all: SelectAll<BoxStream<'static, Ours>> = SelectAll::new();
+        all.push(feed::changes(&self.cluster).map(Ours::World).boxed());
+        all.push(feed::told::<ChaosRun>(&self.cluster, close()).map(Ours::Run).boxed());
+        all.push(feed::told::<ChaosInjection>(&self.cluster, close()).map(Ours::Injection).boxed());
+        all.push(feed::told::<ChaosPolicy>(&self.cluster, close()).map(Ours::Policy).boxed());
+        all
+    }
+
+    /// Runs until `stop` and the grace after it are over. Nothing that is live is let go of: the Lease is left to be
+    /// taken over, and agents end what nobody takes over.
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>, grace: Duration) {
+        let mut watches = self.watches();
+        let mut stop = std::pin::pin!(stop);
+        let mut end: Option<Duration> = None;
+        self.elect(lease::Event::Wake);
+        loop {
+            let now = self.health.clock.now();
+            self.health.turned.store(self.health.clock.millis(), Ordering::Relaxed);
+            if end.is_some_and(|end| now.boot >= end) {
+                return;
+            }
+            let wake = [self.core.wake_at(now), Some(self.election.wake_at())].into_iter().flatten().min();
+            let sleep = wake.map_or(TURN, |at| at.saturating_sub(now.boot)).min(TURN);
+            // Each arm only takes something out of a queue, or waits: nothing is lost where another one is quicker.
+            tokio::select! {
+                () = &mut stop, if end.is_none() => {
+                    tracing::info!("Draining: nothing new is begun.");
+                    end = Some(now.boot + grace);
+                    self.step(Event::Drain);
+                }
+                Some(change) = watches.next() => self.change(change),
+                Some(back) = self.results.1.recv() => self.back(back),
+                () = tokio::time::sleep(sleep) => {
+                    if std::mem::take(&mut self.addresses_dirty) {
+                        self.step(Event::AddressesChanged);
+                    }
+                    self.step(Event::Wake);
+                }
+            }
+            self.turn();
+        }
+    }
+
+    /// What is due by time, whatever woke the loop.
+    fn turn(&mut self) {
+        let now = self.health.clock.boot();
+        self.elect(lease::Event::Wake);
+        if now >= self.guard_due {
+            self.guard_due = now + GUARD_EVERY;
+            let (cluster, back, built) = (self.cluster.clone(), self.results.0.clone(), Arc::clone(&self.built));
+            tokio::spawn(async move {
+                let missing = admission::missing(&cluster, &built).await;
+                drop(back.send(Back::Guard(missing)).await);
+            });
+        }
+        if now >= self.upkeep_due && !self.upkeep_busy && matches!(self.standing, Standing::Leading { .. }) {
+            self.keep_up(now);
+        }
+        let view = self.core.view();
+        let why = match (view.halts, view.guard_missing) {
+            (None, _) => "the Halts are not known",
+            (_, None) => "the admission policies were not looked at",
+            (Some(_), Some(_)) => "",
+        };
+        why.clone_into(&mut self.health.unready.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        self.health.metrics.show(&view);
+    }
+
+    fn keep_up(&mut self, now: Duration) {
+        let Some((names, chaos_nodes)) = self.observed.node_names() else { return };
+        self.upkeep_due = now + UPKEEP_EVERY;
+        self.upkeep_busy = true;
+        let upkeep = nodes::upkeep(&names, &chaos_nodes);
+        let (cluster, back, holder) = (self.cluster.clone(), self.results.0.clone(), Arc::clone(&self.holder));
+        tokio::spawn(async move {
+            if upkeep != nodes::Upkeep::default() {
+                nodes::keep_up(&cluster, upkeep).await;
+            }
+            nodes::canary(&cluster, &holder.namespace).await;
+            drop(back.send(Back::UpkeepDone).await);
+        });
+    }
+
+    fn elect(&mut self, event: lease::Event) {
+        let command = self.election.step(self.health.clock.boot(), event);
+        let standing = self.election.standing();
+        if standing != self.standing {
+            self.standing = standing;
+            let epoch = match standing {
+                Standing::Following => None,
+                Standing::Leading { epoch } => Some(epoch),
+            };
+            tracing::info!(?epoch, "The standing changed.");
+            self.step(Event::Term(epoch));
+        }
+        if let Some(command) = command {
+            let (cluster, back, holder) = (self.cluster.clone(), self.results.0.clone(), Arc::clone(&self.holder));
+            tokio::spawn(async move {
+                let event = lease_api::carry_out(&cluster, &holder, command).await;
+                drop(back.send(Back::Lease(event)).await);
+            });
+        }
+    }
+
+    fn back(&mut self, back: Back) {
+        match back {
+            Back::Done(op, effect, outcome) => {
+                self.health.metrics.called(effect, &outcome);
+                self.step(Event::Done { op, outcome });
+            }
+            Back::Lease(event) => self.elect(event),
+            Back::Guard(missing) => {
+                match &missing {
+                    Ok(missing) if missing.is_empty() => {}
+                    Ok(missing) => tracing::warn!(?missing, "Admission policies are missing: nothing is armed."),
+                    Err(why) => tracing::warn!(%why, "The admission policies could not be read: nothing is armed."),
+                }
+                self.step(Event::Guard(missing));
+            }
+            Back::UpkeepDone => self.upkeep_busy = false,
+        }
+    }
+
+    fn change(&mut self, change: Ours) {
+        match change {
+            Ours::World(change) => self.news(change),
+            Ours::Run(row) => {
+                let (object, gone) = self.told.runs.take(row);
+                if let Some(run) = object {
+                    self.step(Event::Run(Box::new(seen::run(&run))));
+                }
+                gone.into_iter().for_each(|uid| self.step(Event::RunGone(uid)));
+            }
+            Ours::Injection(row) => {
+                let (object, gone) = self.told.injections.take(row);
+                if let Some(injection) = object {
+                    self.step(Event::Injection(Box::new(seen::injection(&injection))));
+                }
+                gone.into_iter().for_each(|uid| self.step(Event::InjectionGone(uid)));
+            }
+            Ours::Policy(row) => {
+                let (object, mut gone) = self.told.policies.take(row);
+                gone.extend(object.filter(ChaosPolicy::is_ending).map(|p| p.uid().to_owned()));
+                gone.into_iter().for_each(|uid| self.step(Event::PolicyGone(uid)));
+            }
+        }
+    }
+
+    fn news(&mut self, change: Change) {
+        let now = self.health.clock.now();
+        for news in self.observed.take(change, now) {
+            match news {
+                News::PodGone(uid) => self.step(Event::PodGone(uid)),
+                News::Addresses => self.addresses_dirty = true,
+                News::Halts => {
+                    let halts = self.observed.halts();
+                    self.step(Event::Halts(halts));
+                }
+                News::ChaosNode(uid) => {
+                    if let Some((node, ended)) = self.observed.ended(&uid) {
+                        self.step(Event::Ended { node, injections: ended.into_iter().collect() });
+                    }
+                }
+                News::Nodes => self.upkeep_due = Duration::ZERO,
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            for Command { op, act } in self.core.step(self.health.clock.now(), event) {
+                let effect = effect(&act);
+                if let Act::WriteStatus { key, status, .. } = &act {
+                    tracing::info!(namespace = %key.namespace, run = %key.name, state = ?status.state, verdict = ?status.verdict, "A run moved on.");
+                    if status.verdict == Some(rumpus_model::wire::Verdict::Refused)
+                        && let Some(why) = status.refusals.first()
+                    {
+                        self.health.metrics.refused(&why.reason);
+                    }
+                }
+                if let Act::Plan { input, active } = act {
+                    let now = self.health.clock.now();
+                    let world = self.observed.world(&self.rules, active, now);
+                    let planned = plan::plan(&world, &input, now.wall.as_second());
+                    events.push(Event::Done { op, outcome: Outcome::Planned(Box::new(planned)) });
+                } else if let Act::Revise { input, armed } = act {
+                    let outcome = Outcome::Revised(self.revise(&input, &armed));
+                    events.push(Event::Done { op, outcome });
+                } else {
+                    self.spawn(op, effect, act);
+                }
+            }
+        }
+    }
+
+    fn revise(&mut self, input: &plan::RunInput, armed: &[plan::PeerEntry]) -> Revised {
+        let world = self.observed.world(&self.rules, Vec::new(), self.health.clock.now());
+        super::revision::revised(&world, input, armed)
+    }
+
+    fn spawn(&self, op: OpId, effect: &'static str, act: Act) {
+        let (cluster, back, instance) = (self.cluster.clone(), self.results.0.clone(), self.instance.clone());
+        tokio::spawn(async move {
+            let outcome = act::carry_out(&cluster, &instance, act).await;
+            if let Outcome::Unknown { why } | Outcome::Refused { why } = &outcome {
+                tracing::warn!(effect, %why, "An effect has no good answer.");
+            }
+            drop(back.send(Back::Done(op, effect, outcome)).await);
+        });
+    }
+}
+
+fn effect(act: &Act) -> &'static str {
+    match act {
+        Act::Plan { .. } => "plan",
+        Act::Revise { .. } => "revise",
+        Act::Recover => "recover",
+        Act::ListHalts => "list_halts",
+        Act::ReadPolicy(_) => "read_policy",
+        Act::ReadRun(_) => "read_run",
+        Act::ReadInjection(_) => "read_injection",
+        Act::ReadPod(_) => "read_pod",
+        Act::Review { .. } => "review",
+        Act::Create(_) => "create_injection",
+        Act::SetPhase { .. } => "set_phase",
+        Act::DeleteInjection { .. } => "delete_injection",
+        Act::DeletePod(_) => "delete_pod",
+        Act::EvictPod(_) => "evict_pod",
+        Act::WriteStatus { .. } => "write_status",
+        Act::Tell(_) => "write_event",
+    }
+}

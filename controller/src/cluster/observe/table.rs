@@ -1,0 +1,156 @@
+//! One kind's objects as far as they are kept, fed by a list or a watch.
+//!
+//! A list that is begun anew does not empty the table: what it does not name by its end is gone, and only that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a watch or a list says.
+#[derive(Debug)]
+pub(crate) enum Told<T> {
+    ListBegins,
+    Listed(String, T),
+    ListEnds,
+    Changed(String, T),
+    Gone(String),
+    /// Nothing can be told for now.
+    Failed(String),
+    Alive,
+}
+
+impl<T> Told<T> {
+    /// Returns the uid that it is about, if it is about one.
+    pub(crate) fn uid(&self) -> Option<&str> {
+        match self {
+            Self::Listed(uid, _) | Self::Changed(uid, _) | Self::Gone(uid) => Some(uid),
+            Self::ListBegins | Self::ListEnds | Self::Failed(_) | Self::Alive => None,
+        }
+    }
+
+    pub(crate) fn map<R>(self, row: impl FnOnce(T) -> R) -> Told<R> {
+        match self {
+            Self::ListBegins => Told::ListBegins,
+            Self::Listed(uid, seen) => Told::Listed(uid, row(seen)),
+            Self::ListEnds => Told::ListEnds,
+            Self::Changed(uid, seen) => Told::Changed(uid, row(seen)),
+            Self::Gone(uid) => Told::Gone(uid),
+            Self::Failed(why) => Told::Failed(why),
+            Self::Alive => Told::Alive,
+        }
+    }
+}
+
+/// What changed in a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Diff {
+    Put(String),
+    Removed(String),
+}
+
+/// Rows by UID.
+#[derive(Debug)]
+pub(crate) struct Table<T> {
+    rows: BTreeMap<String, T>,
+    listing: Option<BTreeSet<String>>,
+    /// Whole at least once; or why not.
+    known: Result<(), String>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), listing: None, known: Err("it was not listed yet".into()) }
+    }
+}
+
+impl<T> Table<T> {
+    /// Takes in what was told. A failure after the list was whole keeps what is there: a watch that broke for a moment
+    /// is no reason to know nothing.
+    pub(crate) fn take(&mut self, told: Told<T>) -> Vec<Diff> {
+        match told {
+            Told::ListBegins => self.listing = Some(BTreeSet::new()),
+            Told::Listed(uid, row) => {
+                if let Some(listing) = &mut self.listing {
+                    listing.insert(uid.clone());
+                }
+                self.rows.insert(uid.clone(), row);
+                return vec![Diff::Put(uid)];
+            }
+            Told::ListEnds => {
+                self.known = Ok(());
+                let Some(listed) = self.listing.take() else { return Vec::new() };
+                let gone: Vec<String> = self.rows.keys().filter(|uid| !listed.contains(*uid)).cloned().collect();
+                self.rows.retain(|uid, _| listed.contains(uid));
+                return gone.into_iter().map(Diff::Removed).collect();
+            }
+            Told::Changed(uid, row) => {
+                self.rows.insert(uid.clone(), row);
+                return vec![Diff::Put(uid)];
+            }
+            Told::Gone(uid) => {
+                self.rows.remove(&uid);
+                return vec![Diff::Removed(uid)];
+            }
+            Told::Failed(why) => {
+                if self.known.is_err() {
+                    self.known = Err(why);
+                }
+            }
+            Told::Alive => {}
+        }
+        Vec::new()
+    }
+
+    pub(crate) fn get(&self, uid: &str) -> Option<&T> {
+        self.rows.get(uid)
+    }
+
+    pub(crate) fn known(&self) -> Result<(), &str> {
+        self.known.as_ref().copied().map_err(String::as_str)
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&String, &T)> {
+        self.rows.iter()
+    }
+
+    pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.rows.values_mut()
+    }
+}
+
+/// UIDs of one kind whose objects are kept elsewhere.
+#[derive(Debug, Default)]
+pub(crate) struct Index(Table<()>);
+
+impl Index {
+    /// Returns the object that was told, and the uids of those that are gone.
+    pub(crate) fn take<T>(&mut self, told: Told<T>) -> (Option<T>, Vec<String>) {
+        let mut object = None;
+        let diffs = self.0.take(told.map(|row| object = Some(row)));
+        let gone = diffs.into_iter().filter_map(|d| match d {
+            Diff::Removed(uid) => Some(uid),
+            Diff::Put(_) => None,
+        });
+        (object, gone.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Diff, Table, Told};
+
+    #[test]
+    fn what_a_second_list_does_not_name_is_gone_at_its_end() {
+        let mut table = Table::default();
+        assert!(table.known().is_err());
+        for told in [Told::ListBegins, Told::Listed("a".into(), 1), Told::Listed("b".into(), 2), Told::ListEnds] {
+            table.take(told);
+        }
+        assert!(table.known().is_ok());
+        table.take(Told::Failed("broken".into()));
+        assert!(table.known().is_ok());
+        table.take(Told::ListBegins);
+        table.take(Told::Listed("b".into(), 3));
+        assert_eq!(table.rows().count(), 2, "not gone before the end");
+        assert_eq!(table.take(Told::ListEnds), [Diff::Removed("a".into())]);
+        assert_eq!(table.get("b"), Some(&3));
+    }
+}

@@ -1,0 +1,127 @@
+//! Objects as an API server writes them, and the snapshot that comes of them.
+
+use super::slim::{SlimPod, SlimService, SlimSlice};
+use super::table::Told;
+use super::{At, Change, News, Observed, WorkloadKind, look};
+use rumpus_cluster::fake::{Answer, server};
+use rumpus_model::cluster::World;
+use rumpus_model::cluster::world::Rules;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn now() -> At {
+    At { boot: Duration::from_secs(1000), wall: jiff::Timestamp::from_second(1_700_000_000).unwrap() }
+}
+
+fn of<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+fn pod(name: &str, owner: &Value) -> SlimPod {
+    of(json!({
+        "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "labels": {"app": "web"},
+            "ownerReferences": [owner]},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "app", "image": "x",
+            "ports": [{"name": "http", "containerPort": 8080}],
+            "readinessProbe": {"httpGet": {"port": "http", "path": "/"}}, "livenessProbe": {"tcpSocket": {"port": 9000}}}]},
+        "status": {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}], "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"name": "app", "containerID": "containerd://abc", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]},
+    }))
+}
+
+fn owner(kind: &str, name: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": format!("uid-{name}"), "controller": true})
+}
+
+fn whole<T>(observed: &mut Observed, change: impl Fn(Told<T>) -> Change, rows: Vec<(&str, T)>) {
+    observed.take(change(Told::ListBegins), now());
+    for (uid, row) in rows {
+        observed.take(change(Told::Listed(uid.to_owned(), row)), now());
+    }
+    observed.take(change(Told::ListEnds), now());
+}
+
+fn snapshot(observed: &mut Observed) -> World {
+    observed.world(&Rules::default(), Vec::new(), now())
+}
+
+#[test]
+fn a_pod_belongs_to_its_deployment_whichever_list_comes_first() {
+    let mut observed = Observed::new("rumpus");
+    whole(&mut observed, Change::Pod, vec![("uid-web-0", pod("web-0", &owner("ReplicaSet", "web-5d")))]);
+    assert!(snapshot(&mut observed).owners.is_err(), "not listed yet is not empty");
+    let workload = |kind| move |told: Told<(kube::core::ObjectMeta, _, _)>| Change::Workload(kind, told);
+    let set: kube::core::ObjectMeta =
+        of(json!({"name": "web-5d", "namespace": "shop", "ownerReferences": [owner("Deployment", "web")]}));
+    let deployment: kube::core::ObjectMeta = of(json!({"name": "web", "namespace": "shop"}));
+    let replicas = |n| (of(json!({"replicas": n})), of(json!({})));
+    let row = |meta, (r, s)| (meta, r, s);
+    whole(&mut observed, workload(WorkloadKind::ReplicaSet), vec![("uid-web-5d", row(set, replicas(3)))]);
+    whole(&mut observed, workload(WorkloadKind::Deployment), vec![("uid-web", row(deployment, replicas(3)))]);
+    for kind in [WorkloadKind::StatefulSet, WorkloadKind::DaemonSet, WorkloadKind::Job] {
+        whole(&mut observed, workload(kind), Vec::new());
+    }
+    let world = snapshot(&mut observed);
+    let pods = world.pods.unwrap();
+    let owner = pods[0].owner.as_ref().unwrap();
+    assert_eq!((&*owner.kind, &*owner.name), ("Deployment", "web"));
+    let owners = world.owners.unwrap();
+    assert_eq!(owners.len(), 1, "{owners:?}");
+    assert_eq!(owners["uid-web"].desired, Some(3));
+}
+
+#[test]
+fn a_pod_is_pinned_with_what_the_kubelet_asks_of_it() {
+    let mut observed = Observed::new("rumpus");
+    whole(&mut observed, Change::Pod, vec![("uid-web-0", pod("web-0", &owner("StatefulSet", "web")))]);
+    let pods = snapshot(&mut observed).pods.unwrap();
+    assert_eq!(pods[0].containers[0].id.as_deref(), Some("abc"));
+    assert_eq!(pods[0].probes.iter().map(|p| p.from).collect::<Vec<_>>(), [8080, 9000]);
+    assert!(pods[0].ready && pods[0].containers[0].running);
+}
+
+#[test]
+fn a_pod_that_goes_is_news_and_one_that_only_changes_its_labels_is_none() {
+    let mut observed = Observed::new("rumpus");
+    let web = || pod("web-0", &owner("StatefulSet", "web"));
+    whole(&mut observed, Change::Pod, vec![("uid-web-0", web())]);
+    assert_eq!(observed.take(Change::Pod(Told::Changed("uid-web-0".into(), web())), now()), []);
+    let gone = observed.take(Change::Pod(Told::Gone("uid-web-0".into())), now());
+    assert_eq!(gone, [News::PodGone("uid-web-0".into()), News::Addresses]);
+}
+
+#[test]
+fn a_service_leads_to_the_ports_behind_its_own() {
+    let mut observed = Observed::new("rumpus");
+    let service: SlimService =
+        of(json!({"metadata": {"name": "db", "namespace": "shop"}, "spec": {"clusterIPs": ["10.96.0.7"],
+        "ports": [{"name": "sql", "port": 5432, "targetPort": "pg", "protocol": "TCP"}]}}));
+    let slice: SlimSlice = of(json!({"metadata": {"name": "db-1", "namespace": "shop",
+            "labels": {"kubernetes.io/service-name": "db"}},
+        "endpoints": [{"addresses": ["10.0.0.9"], "targetRef": {"kind": "Pod", "uid": "uid-db-0"}}],
+        "ports": [{"name": "sql", "port": 15432, "protocol": "TCP"}]}));
+    whole(&mut observed, Change::Service, vec![("s", service)]);
+    assert!(snapshot(&mut observed).services.is_err(), "without its endpoints a Service is not known");
+    whole(&mut observed, Change::Slice, vec![("e", slice)]);
+    let services = snapshot(&mut observed).services.unwrap();
+    let backend = &services[0].backends[0];
+    assert_eq!(backend.pod.as_deref(), Some("uid-db-0"));
+    assert_eq!((backend.targets[0].port, backend.targets[0].target), (5432, 15432));
+    assert_eq!(services[0].cluster_ips.len(), 1);
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_is_unknown_and_writes_nothing() {
+    let (cluster, calls) = server(Duration::from_secs(1), |asked| {
+        if asked.path.ends_with("/pods") {
+            Answer::Status(403, "Forbidden", "no".into())
+        } else {
+            Answer::Object(json!({"metadata": {}, "items": []}))
+        }
+    });
+    let world = look::world(&cluster, &Rules::default(), Vec::new(), now()).await;
+    assert!(world.pods.is_err());
+    assert!(world.services.is_ok() && world.halts.is_ok() && world.owners.is_ok());
+    assert!(calls.all().iter().all(|c| c.method.as_str() == "GET"));
+}

@@ -1,7 +1,8 @@
 //! The command line: verbs, flags, defaults, examples.
 
+use crate::cluster::place::{self, ClusterFlags, Place};
 use crate::flags::FaultFlags;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use rumpus_model::engine::Engine;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,15 +26,24 @@ Examples:
   rumpus run latency --netns web --delay 100ms --direction Egress --for 30s --arm
   rumpus halt --reason 'checkout is down'       end everything, from any terminal
 
+Where it acts:
+  on this host, unless --context, --kubeconfig or -n is given or kubectl started it (`kubectl rumpus ...`, by a
+  link named kubectl-rumpus in the PATH): then on the cluster of that kubeconfig context
+  kubectl rumpus run policy/latency-to-service --arm -n shop
+  rumpus halt ns/shop --context prod            end everything in a namespace of a cluster
+
 Exit codes:
   0 proven and restored, or dry run   2 usage            3 refused          4 not effective, nothing selected
-  5 not restored                      6 halted, stopped  130 Ctrl-C"
+  5 not restored, or unconfirmed      6 halted, stopped  130 Ctrl-C"
 )]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
     pub command: Command,
+    /// Where it acts.
+    #[arg(skip)]
+    pub place: Place,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -50,6 +60,8 @@ pub struct Global {
     /// Act as if this node lacked an engine (netem, nfqueue, ...)
     #[arg(long, global = true, value_name = "ENGINE", value_parser = engine)]
     pub without_engine: Vec<Engine>,
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
 }
 
 /// How to print.
@@ -68,13 +80,15 @@ pub enum Command {
     Run(Box<Run>),
     /// Show what is live
     Active,
+    /// End one run of a cluster
+    Stop(Stop),
     /// End everything and block new runs until `resume`
     Halt(Halt),
     /// Lift the halt
-    Resume,
+    Resume(Resume),
     /// Look for leftovers of this and of other tools
     Residue(Residue),
-    /// Show what this machine can do
+    /// Show what this machine, or this cluster, can do
     Doctor,
     /// Show the main job on services of its own, and put everything back
     Demo,
@@ -87,10 +101,14 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  rumpus plan policies/partition-one-way.yaml --seed 7")]
+#[command(after_help = "\
+Examples:
+  rumpus plan policies/partition-one-way.yaml --seed 7
+  kubectl rumpus plan policy/latency-to-service -n shop")]
 pub struct Plan {
-    /// YAML with one or more policies
-    pub file: PathBuf,
+    /// YAML with one or more policies; in a cluster also the name of one that is there
+    #[arg(value_name = "FILE|policy/NAME")]
+    pub what: String,
     /// The same seed picks the same targets
     #[arg(long)]
     pub seed: Option<String>,
@@ -102,10 +120,12 @@ Examples:
   rumpus run policies/kill-process.yaml                 dry run: the plan, and nothing else
   rumpus run policies/kill-process.yaml --arm --seed 7
   rumpus run partition --netns web --peer 10.0.0.7 --direction Both --for 20s --arm
-  rumpus run kill --name worker --count 1 --signal TERM --grace 5s --arm")]
+  rumpus run kill --name worker --count 1 --signal TERM --grace 5s --arm
+  kubectl rumpus run policy/latency-to-service -n shop --arm --reason 'game day'")]
 pub struct Run {
-    /// YAML with one or more policies, or a fault: kill, latency, loss, partition
-    #[arg(value_name = "FILE|FAULT")]
+    /// YAML with one or more policies, or a fault (kill, latency, loss, partition); in a cluster a file with one policy,
+    /// or the name of one that is there
+    #[arg(value_name = "FILE|FAULT|policy/NAME")]
     pub what: String,
     /// Act; without this it is a dry run
     #[arg(long)]
@@ -116,16 +136,61 @@ pub struct Run {
     /// How long the fault lasts; for a file it can only make it shorter
     #[arg(long = "for", value_name = "DURATION")]
     pub duration: Option<String>,
+    /// Why, for who reads it later (cluster)
+    #[arg(long, help_heading = "Cluster")]
+    pub reason: Option<String>,
+    /// Follow the run to its end; Ctrl-C stops it (cluster; the default)
+    #[arg(long, help_heading = "Cluster")]
+    pub wait: bool,
+    /// Only start the run; `active` shows it, `stop` ends it (cluster)
+    #[arg(long, help_heading = "Cluster", conflicts_with = "wait")]
+    pub no_wait: bool,
     #[command(flatten)]
     pub fault: FaultFlags,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  rumpus halt --reason 'checkout is down'")]
+#[command(after_help = "Example:\n  kubectl rumpus stop checkout-monkey-1a2b3c4d -n shop")]
+pub struct Stop {
+    /// The run, as `active` shows it
+    #[arg(value_name = "[NAMESPACE/]RUN")]
+    pub run: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rumpus halt --reason 'checkout is down'       everything of this host
+  kubectl rumpus halt                           everything of the cluster
+  kubectl rumpus halt ns/shop node/worker-1     what has to do with one of these")]
 pub struct Halt {
+    /// In a cluster: ns/NAME, node/NAME, run/NAMESPACE/NAME; nothing means everything
+    #[arg(value_name = "SCOPE")]
+    pub scope: Vec<String>,
+    /// Everything, which is the default
+    #[arg(long)]
+    pub all: bool,
     /// Why, for who reads it later
     #[arg(long, default_value = "halted by hand")]
     pub reason: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rumpus resume                  lifts the halt of this host
+  kubectl rumpus resume          lifts the one halt of the cluster, if there is one only
+  kubectl rumpus resume --all")]
+pub struct Resume {
+    /// In a cluster: the halt, as `active` shows it
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// In a cluster: every halt
+    #[arg(long, conflicts_with = "name")]
+    pub all: bool,
+    /// In a cluster: also where a node with live faults has not attested that they ended
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -140,7 +205,12 @@ pub struct Residue {
 /// # Errors
 /// The exit code: 0 after help, 2 after bad usage.
 pub fn parse(args: &[OsString]) -> Result<Cli, ExitCode> {
-    Cli::try_parse_from(args).map_err(|error| {
+    let program = args.first().map(OsString::as_os_str).unwrap_or_default();
+    let command = Cli::command();
+    let command = if place::is_plugin(program) { command.bin_name("kubectl rumpus") } else { command };
+    let parsed = command.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let placed = parsed.map(|cli| Cli { place: Place::of(program, &cli.global.cluster), ..cli });
+    placed.map_err(|error| {
         let usage = error.use_stderr();
         // A closed pipe is no reason to fail differently.
         drop(error.print());

@@ -10,7 +10,7 @@ use rumpus_model::wire::{
 };
 
 /// The fields of an experiment as flags.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Args)]
 #[command(next_help_heading = "Targets (with a FAULT)")]
 pub struct FaultFlags {
     /// Network namespace under /run/netns
@@ -103,6 +103,11 @@ pub struct FaultFlags {
 }
 
 impl FaultFlags {
+    /// Returns whether any of the flags was used.
+    pub fn is_given(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// Makes the policy that the flags describe.
     ///
     /// # Errors

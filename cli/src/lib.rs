@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub mod args;
+pub mod cluster;
 pub mod failure;
 pub mod commands;
 pub mod demo;

@@ -75,6 +75,13 @@ impl Progress {
         }
     }
 
+    /// Shows what is waited for, on a terminal only; the next line takes its place.
+    pub fn waiting(&mut self, text: &str) {
+        if self.terminal && !text.is_empty() {
+            drop(write!(std::io::stderr(), "\r\x1b[K  {text} "));
+        }
+    }
+
     pub fn end(&mut self) {
         self.clear();
     }

@@ -133,6 +133,16 @@ impl Cluster {
         }
     }
 
+    /// Reads what is no object (`/version`, `/apis/GROUP/VERSION`), as JSON.
+    ///
+    /// # Errors
+    /// No good answer within the limit.
+    pub async fn read(&self, path: &str) -> Result<Value, Error> {
+        let call = Call { verb: "get", resource: path.to_owned(), object: String::new() };
+        let request = http::Request::get(path).body(Vec::new()).map_err(kube::core::request::Error::BuildRequest);
+        self.send(call, request).await
+    }
+
     pub(crate) async fn page<K: Kind>(
         &self,
         namespace: &str,

@@ -1,6 +1,7 @@
 //! One file per verb.
 
 use crate::args::{Cli, Command, Global};
+use crate::cluster::{self, place::Place};
 use crate::failure::Failure;
 use std::io::Write;
 
@@ -22,18 +23,32 @@ pub mod run;
 /// What went wrong, with a hint.
 pub fn run(cli: &Cli) -> Result<u8, Failure> {
     let global = &cli.global;
-    match &cli.command {
-        Command::Plan(args) => plan::run(global, args),
-        Command::Run(args) => run::run(global, args),
-        Command::Active => active::run(global),
-        Command::Halt(args) => halt::run(global, args),
-        Command::Resume => resume::run(global),
-        Command::Residue(args) => residue::run(global, args),
-        Command::Doctor => doctor::run(global),
-        Command::Demo => demo::run(global),
-        Command::Agent(args) => agent::run(global, args),
-        Command::Controller(args) => controller::run(global, args),
-        Command::Completions { shell } => completions::run(*shell),
+    match (&cli.command, &cli.place) {
+        (Command::Plan(args), Place::Host) => plan::run(global, args),
+        (Command::Plan(args), Place::Cluster(which)) => cluster::plan::run(global, which, args),
+        (Command::Run(args), Place::Host) => run::run(global, args),
+        (Command::Run(args), Place::Cluster(which)) => cluster::run::run(global, which, args),
+        (Command::Active, Place::Host) => active::run(global),
+        (Command::Active, Place::Cluster(which)) => cluster::active::run(global, which),
+        (Command::Stop(args), Place::Cluster(which)) => cluster::stop::run(global, which, args),
+        (Command::Halt(args), Place::Host) => halt::run(global, args),
+        (Command::Halt(args), Place::Cluster(which)) => cluster::halt::run(global, which, args),
+        (Command::Resume(args), Place::Host) => resume::run(global, args),
+        (Command::Resume(args), Place::Cluster(which)) => cluster::resume::run(global, which, args),
+        (Command::Residue(args), Place::Host) => residue::run(global, args),
+        (Command::Residue(args), Place::Cluster(which)) => cluster::residue::run(global, which, args),
+        (Command::Doctor, Place::Host) => doctor::run(global),
+        (Command::Doctor, Place::Cluster(which)) => cluster::doctor::run(global, which),
+        (Command::Demo, Place::Host) => demo::run(global),
+        // The parts of a cluster: a kubeconfig only says to which one they belong.
+        (Command::Agent(args), _) => agent::run(global, args),
+        (Command::Controller(args), _) => controller::run(global, args),
+        (Command::Completions { shell }, _) => completions::run(*shell),
+        (Command::Stop(_), Place::Host) => Err(cluster::only("stop", "on a host Ctrl-C or `rumpus halt` ends a run")),
+        (Command::Demo, Place::Cluster(_)) => Err(Failure::usage(
+            "demo shows what happens on this host, not in a cluster",
+            "leave --context, --kubeconfig and -n out: `rumpus demo`",
+        )),
     }
 }
 

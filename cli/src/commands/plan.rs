@@ -16,7 +16,7 @@ use std::path::Path;
 /// # Errors
 /// The file makes no sense, or the host cannot be seen.
 pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
-    let policies = load(&args.file)?;
+    let policies = load(Path::new(&args.what))?;
     let seed = seed(args.seed.as_deref(), &policies);
     let plans = plans(global, &policies, &seed, "dry-run")?;
     print(global, &plans, || plans.iter().map(render::plan).collect::<Vec<_>>().join("\n"))?;

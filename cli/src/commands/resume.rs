@@ -1,6 +1,7 @@
 //! `rumpus resume`: lifts the Halt, and nothing else. Nothing restarts by itself.
 
-use crate::args::Global;
+use crate::args::{Global, Resume as Args};
+use crate::cluster;
 use crate::commands::print;
 use crate::failure::Failure;
 use crate::{local, render, standing};
@@ -25,7 +26,10 @@ pub struct Report {
 ///
 /// # Errors
 /// No root, no state directory, or the Halt cannot be removed: it then stands.
-pub fn run(global: &Global) -> Result<u8, Failure> {
+pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
+    if args.name.is_some() || args.all || args.force {
+        return Err(cluster::only("which halt", "a host has one halt at most: `rumpus resume` lifts it"));
+    }
     local::root()?;
     let path = &global.state_dir;
     let hint = "make the state directory writable, or name another with --state-dir";

@@ -1,6 +1,7 @@
 //! `rumpus run`: plan, act, show what happens, put everything back, say what was proven.
 
 use crate::args::{Global, Output, Run as Args};
+use crate::cluster;
 use crate::commands::plan::{self, load};
 use crate::commands::print;
 use crate::failure::Failure;
@@ -37,6 +38,9 @@ pub struct Report {
 /// # Errors
 /// Bad input, or a refusal before anything was done.
 pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
+    if args.reason.is_some() || args.wait || args.no_wait {
+        return Err(cluster::only("--reason, --wait and --no-wait", "a run of this host lasts as long as its command"));
+    }
     let policies = policies(args)?;
     let seed = plan::seed(args.seed.as_deref(), &policies);
     let run = plan::random();
@@ -151,17 +155,20 @@ fn policies(args: &Args) -> Result<Vec<Policy>, Failure> {
     }
     let mut policies = load(path)?;
     if let Some(asked) = &args.duration {
-        let shorter =
+        let asked =
             duration::parse(asked).map_err(|why| Failure::usage(format!("--for: {why}"), "write it like 30s or 5m"))?;
         for policy in &mut policies {
-            shorten(policy, shorter)?;
+            self::shorter(policy, asked)?;
         }
     }
     Ok(policies)
 }
 
-/// `--for` can only make a file's faults shorter.
-fn shorten(policy: &mut Policy, asked: Duration) -> Result<(), Failure> {
+/// Makes a policy's fault last as long as `--for` asks, which can only be shorter.
+///
+/// # Errors
+/// It would be longer, or the fault happens once.
+pub fn shorter(policy: &mut Policy, asked: Duration) -> Result<(), Failure> {
     match policy.experiment.duration {
         Some(written) if asked > written => Err(Failure::usage(
             format!("--for {} is longer than policy {} allows", duration::show(asked), policy.name),

@@ -1,6 +1,7 @@
 //! Text for people: at most 100 columns, colours only on a terminal, and nothing from outside that could steer it.
 
 pub mod active;
+pub mod cluster;
 pub mod cluster_plan;
 pub mod doctor;
 pub mod halt;

@@ -11,6 +11,7 @@
 mod hold;
 
 use crate::args::{Global, Halt as Args, Output};
+use crate::cluster;
 use crate::commands::{plan, print};
 use crate::failure::Failure;
 use crate::instances::{self, Instance};
@@ -66,6 +67,9 @@ impl Report {
 /// # Errors
 /// No root, or the state directory is none.
 pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
+    if !args.scope.is_empty() {
+        return Err(cluster::only("a halt's scope", "a halt of a host is about everything: `rumpus halt`"));
+    }
     local::root()?;
     let dir = open(&global.state_dir)?;
     let mut progress = Progress::new(global.output == Output::Table);

@@ -27,6 +27,7 @@ fn main() {
             "limits: {minHealthy: 1}",
         ),
         ("loss, one", "count: 1", "loss: {percent: 10, direction: Both}", ""),
+        ("podDelete, one", "count: 1", "podDelete: {}", ""),
     ] {
         let policies = policy(pick, fault, limits);
         let Some(policy) = policies.first() else { return println!("{name}: the policy is refused") };
@@ -53,7 +54,7 @@ fn main() {
 }
 
 fn policy(pick: &str, fault: &str, limits: &str) -> Vec<Policy> {
-    let lasts = if fault.starts_with("kill") { "" } else { "    duration: 30s\n" };
+    let lasts = if fault.starts_with("loss") { "    duration: 30s\n" } else { "" };
     let text = format!(
         "apiVersion: rumpus.dev/v1alpha1\nkind: ChaosPolicy\nmetadata: {{name: bench}}\nspec:\n  experiment:\n    \
          targets: {{pods: {{selector: {{matchLabels: {{app: web}}}}}}}}\n    pick: {{{pick}}}\n    faults: [{{{fault}}}]\n\

@@ -2,6 +2,7 @@
 //! of others decides.
 
 use super::plan::RunInput;
+use super::select::left_out::EXAMPLES;
 use super::select::{Candidate, Found, Reason};
 use super::world::Text;
 use crate::rank::Ranks;
@@ -15,14 +16,17 @@ pub(crate) fn take<'w>(found: &mut Found<'w>, input: &RunInput) -> Vec<Candidate
     let mut ranked: Vec<(u64, Candidate<'w>)> = found.candidates.iter().map(|c| (ranks.of(&c.pod.uid), *c)).collect();
     let order = |a: &(u64, Candidate<'_>), b: &(u64, Candidate<'_>)| (a.0, &a.1.pod.uid).cmp(&(b.0, &b.1.pod.uid));
     let Some(most) = experiment.per_owner else {
-        // Only those that are taken need their order.
-        if count < ranked.len() {
-            ranked.select_nth_unstable_by(count, order);
+        // Only those that are taken, and the next few for the examples, need their order.
+        let ordered = count.saturating_add(EXAMPLES);
+        if ordered < ranked.len() {
+            ranked.select_nth_unstable_by(ordered, order);
+            found.left_out.count(Reason::NotPicked, ranked.len() - ordered);
+            ranked.truncate(ordered);
         }
+        ranked.sort_unstable_by(order);
         for (_, left) in ranked.drain(count..) {
             found.left_out.add(Reason::NotPicked, left.pod);
         }
-        ranked.sort_unstable_by(order);
         return ranked.into_iter().map(|(_, c)| c).collect();
     };
     ranked.sort_unstable_by(order);

@@ -16,7 +16,7 @@ use crate::scope::Port;
 use crate::select::Selector;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -225,18 +225,18 @@ fn target(candidate: &Candidate<'_>, fault: &Fault) -> PodTarget {
 
 /// Groups what was picked by node; a node that cannot do it is refused by its guard and has no share.
 fn shares(world: &World, taken: &[Candidate<'_>], fault: &Fault, refusals: &mut Vec<ClusterRefusal>) -> Vec<NodeShare> {
-    let mut sorted: Vec<&Candidate<'_>> = taken.iter().collect();
-    sorted.sort_unstable_by(|a, b| {
-        (&a.pod.node, &a.pod.namespace, &a.pod.name).cmp(&(&b.pod.node, &b.pod.namespace, &b.pod.name))
-    });
+    let mut nodes: BTreeMap<&str, Vec<&Candidate<'_>>> = BTreeMap::new();
+    for candidate in taken {
+        nodes.entry(candidate.pod.node.as_deref().unwrap_or_default()).or_default().push(candidate);
+    }
     let mut shares = Vec::new();
-    for group in sorted.chunk_by(|a, b| a.pod.node == b.pod.node) {
-        let Some(node) = group.first().and_then(|c| c.pod.node.clone()) else { continue };
+    for (node, mut group) in nodes {
+        group.sort_unstable_by(|a, b| (&a.pod.namespace, &a.pod.name).cmp(&(&b.pod.namespace, &b.pod.name)));
         if group.len() > MAX_TARGETS {
             let (node, targets) = (node.to_string(), group.len());
             refusals.push(ClusterRefusal::TooManyOnNode { node, targets, most: MAX_TARGETS });
         }
-        if let Ok(engine) = capable::engine(world, &node, fault) {
+        if let Ok(engine) = capable::engine(world, node, fault) {
             shares.push(NodeShare {
                 node: node.to_string(),
                 engine,

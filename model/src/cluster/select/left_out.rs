@@ -112,6 +112,11 @@ impl Tally {
         row.first.insert((pod.namespace.clone(), pod.name.clone()));
     }
 
+    /// Counts pods that are not named.
+    pub(crate) fn count(&mut self, reason: Reason, pods: usize) {
+        self.rows.entry(reason).or_default().count += pods;
+    }
+
     /// Returns how many were left out for each reason, in words.
     pub(crate) fn counts(&self) -> Vec<(String, usize)> {
         self.rows.iter().map(|(reason, row)| (reason.why().to_owned(), row.count)).collect()

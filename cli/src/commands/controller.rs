@@ -86,8 +86,13 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
     match rumpus_controller::cluster::run(&config) {
         Ok(()) => Ok(0),
         Err(error) => {
-            let cause = std::error::Error::source(&error).map(|c| format!(": {c}")).unwrap_or_default();
-            Err(Failure::refused(format!("begin: {error}{cause}"), "look at the flags, the account and the API server"))
+            let mut text = format!("begin: {error}");
+            let mut cause = std::error::Error::source(&error);
+            while let Some(next) = cause {
+                text.push_str(&format!(": {next}"));
+                cause = next.source();
+            }
+            Err(Failure::refused(text, "look at the flags, the account and the API server"))
         }
     }
 }

@@ -106,25 +106,29 @@ impl Share {
 
     /// Returns whether nothing of it is in effect any more, as somebody attests.
     pub(crate) fn effect_is_over(&self, ended: Option<&BTreeSet<String>>) -> bool {
-        self.settled(ended).is_some() || self.seen.as_ref().is_some_and(|s| s.status.effect_ended.is_some())
+        self.settled(ended).is_some()
+            || self.node_says(ended)
+            || self.seen.as_ref().is_some_and(|s| s.status.effect_ended.is_some())
     }
 
-    /// Returns who says that it is over, if somebody does. `ended` is what its node says has ended.
+    /// Returns who says that it is over, if somebody does. `ended` is what its node says has ended: that counts only
+    /// once the object is gone, because the object says more.
     pub(crate) fn settled(&self, ended: Option<&BTreeSet<String>>) -> Option<Settled> {
-        if let Some(state) = self.state() {
-            return state.is_final().then_some(Settled::Attested).or_else(|| self.node_says(ended));
+        if self.state().is_some_and(InjectionState::is_final) {
+            return Some(Settled::Attested);
         }
         let quiet = self.pending.is_none() && !self.doubt;
         let cannot_begin = self.vanished || self.phase() == Some(Phase::Cancelled) || self.seen.is_none();
-        if self.armed_at.is_none() && quiet && cannot_begin {
+        if self.state().is_none() && self.armed_at.is_none() && quiet && cannot_begin {
             return Some(Settled::NeverArmed);
         }
-        self.node_says(ended)
+        (self.vanished && self.node_says(ended)).then_some(Settled::NodeSays)
     }
 
-    fn node_says(&self, ended: Option<&BTreeSet<String>>) -> Option<Settled> {
-        let uid = &self.seen.as_ref()?.uid;
-        ended.is_some_and(|e| e.contains(uid)).then_some(Settled::NodeSays)
+    /// Returns whether its node says that it has ended.
+    pub(crate) fn node_says(&self, ended: Option<&BTreeSet<String>>) -> bool {
+        let uid = self.seen.as_ref().map(|s| &s.uid);
+        uid.is_some_and(|uid| ended.is_some_and(|e| e.contains(uid)))
     }
 
     /// Takes in what a watch or an answer shows; an older version is ignored.

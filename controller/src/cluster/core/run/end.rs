@@ -94,7 +94,8 @@ impl Run {
         // A share that follows another one is still to come.
         let to_come = self.cause.is_none() && self.peers.is_busy();
         if over && !to_come && self.everything_was_tried() {
-            let unsure: BTreeSet<String> = waiting.iter().map(|s| s.node().to_owned()).collect();
+            let silent = waiting.iter().filter(|s| !s.node_says(ctx.ended.get(s.node())));
+            let unsure: BTreeSet<String> = silent.map(|s| s.node().to_owned()).collect();
             return self.finish(ctx, unsure);
         }
         if let Some((_, text)) = self.cause.as_ref().map(Cause::told) {
@@ -139,7 +140,8 @@ impl Run {
         let (word, why) = match (&self.cause, &self.halted_parts) {
             (Some(cause), _) => cause.told(),
             (None, Some((halt, reason))) => Cause::Halted { halt: halt.clone(), reason: reason.clone() }.told(),
-            (None, None) => ("Done".into(), "over".into()),
+            (None, None) if self.duration().is_zero() => ("Done".into(), "carried out".into()),
+            (None, None) => ("Done".into(), "its time was over".into()),
         };
         let text = match unsure.is_empty() {
             true => format!("{why}; every node attests the end"),
@@ -216,7 +218,8 @@ impl Run {
                 ctx.ask(act);
             }
         }
-        let unsure = |s: &&Share| s.settled(ctx.ended.get(s.node())).is_none();
+        let says = |s: &Share| s.settled(ctx.ended.get(s.node())).is_some() || s.node_says(ctx.ended.get(s.node()));
+        let unsure = |s: &&Share| !says(s);
         if !self.shares.is_empty() && !self.shares.iter().any(|s| unsure(&s)) {
             self.note_end(&BTreeSet::new());
             self.happened(ctx.now, "confirmed late: every node attests the end");

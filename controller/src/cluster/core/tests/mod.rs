@@ -182,6 +182,18 @@ fn an_injection_that_vanished_counts_only_if_its_node_says_that_it_ended() {
 }
 
 #[test]
+fn a_node_that_is_quicker_than_its_injection_does_not_cut_the_story_short() {
+    let mut world = Fake::new();
+    world.run("a", "partition", true);
+    world.seconds(3);
+    let one = world.injections.values().next().unwrap().clone();
+    world.tell(Event::Ended { node: one.spec.node_name.clone(), injections: [one.uid].into() });
+    world.seconds(20);
+    assert_eq!(world.status("a").effective_targets, Some(2));
+    assert_eq!(world.status("a").verdict, Some(Verdict::NotApplicable));
+}
+
+#[test]
 fn an_address_that_leaves_ends_the_fault_before_it_is_begun_anew_without_it() {
     let mut world = Fake::new();
     world.run("a", "partition", true);

@@ -275,9 +275,18 @@ impl Cluster {
         grace: Option<u32>,
     ) -> Result<(), Error> {
         type Pod = k8s_openapi::api::core::v1::Pod;
-        let params = EvictParams { delete_options: Some(deleting(writer, uid, grace)), post_options: post(writer) };
-        let request = path::<Pod>(namespace).evict(name, &params);
-        let _status: Status = self.send(call::<Pod>("create", "eviction", namespace, name), request).await?;
+        let call = call::<Pod>("create", "eviction", namespace, name);
+        // The library writes `delete_options`, which the server does not know: the precondition would be lost.
+        let eviction = json!({
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": deleting(writer, uid, grace),
+        });
+        let body = serde_json::to_vec(&eviction).map_err(|source| unsendable(&call, source))?;
+        let params = EvictParams { delete_options: None, post_options: post(writer) };
+        let request = path::<Pod>(namespace).evict(name, &params).map(|request| request.map(|_lossy| body)).map(strict);
+        let _status: Status = self.send(call, request).await?;
         Ok(())
     }
 

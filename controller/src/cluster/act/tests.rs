@@ -97,9 +97,15 @@ async fn a_pod_goes_only_if_it_is_still_the_one_that_was_planned() {
     let pod = PodRef { key: key(), uid: "uid-pod".into(), grace: Some(0) };
     for act in [Act::DeletePod(pod.clone()), Act::EvictPod(pod)] {
         let (_, calls) = asked(act, Answer::Status(409, "Conflict", "another".into())).await;
-        let body = calls.all()[0].body.to_string();
-        assert!(body.contains(r#""uid":"uid-pod""#) && body.contains("preconditions"), "{body}");
+        let body = &calls.all()[0].body;
+        let options = if path_is_eviction(&calls) { &body["deleteOptions"] } else { body };
+        assert_eq!(options["preconditions"], json!({"uid": "uid-pod"}), "{body}");
+        assert_eq!(options["gracePeriodSeconds"], 0, "{body}");
     }
+}
+
+fn path_is_eviction(calls: &Calls) -> bool {
+    calls.all()[0].path.ends_with("/pods/a-1-r1/eviction")
 }
 
 #[tokio::test]

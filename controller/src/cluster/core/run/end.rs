@@ -144,6 +144,7 @@ impl Run {
             (None, None) => ("Done".into(), "its time was over".into()),
         };
         let text = match unsure.is_empty() {
+            true if self.pods.lost > 0 => format!("{why}; which pods were hit is not known"),
             true => format!("{why}; every node attests the end"),
             false => {
                 let nodes: Vec<String> = unsure.iter().take(10).cloned().collect();
@@ -155,8 +156,9 @@ impl Run {
 
     /// Notes who attests the end, and since when.
     fn note_end(&mut self, unsure: &BTreeSet<String>) {
-        self.status.confirmation =
-            Some(if unsure.is_empty() { Confirmation::Confirmed } else { Confirmation::Unconfirmed });
+        // Pods that a predecessor may have hit are on no list of nodes.
+        let sure = unsure.is_empty() && self.pods.lost == 0;
+        self.status.confirmation = Some(if sure { Confirmation::Confirmed } else { Confirmation::Unconfirmed });
         self.status.unconfirmed_nodes = unsure.iter().cloned().collect();
         let latest = |of: fn(&Share) -> Option<&String>| self.shares.iter().filter_map(of).max().cloned();
         let effect_ended = latest(|s| s.seen.as_ref()?.status.effect_ended.as_ref());

@@ -13,6 +13,9 @@ use rumpus_cluster::{ChaosHalt, ChaosInjection, ChaosNode, ChaosRun, Error};
 use rumpus_model::wire::{self, Mode, RunState};
 use serde::Serialize;
 
+/// Exit code where not everything could be read: a script must not take that for "nothing is live".
+const UNKNOWN: u8 = 4;
+
 /// What is live.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,7 +88,7 @@ pub fn run(global: &Global, which: &ClusterFlags) -> Result<u8, Failure> {
     enter(which, global, async |reached| {
         let report = look(reached).await;
         print(global, &report, || render::cluster::active::page(&report))?;
-        Ok(0)
+        Ok(if report.problems.is_empty() { 0 } else { UNKNOWN })
     })
 }
 

@@ -99,6 +99,25 @@ pub fn refused(what: &str, error: &Error) -> Failure {
     Failure::refused(format!("{what}: {}", chain(error)), error.hint())
 }
 
+/// Says in a few words why something is not known.
+pub fn why(error: &Error) -> String {
+    match error {
+        Error::Forbidden { .. } => "you may not read it".into(),
+        Error::NotFound { .. }
+        | Error::AlreadyExists { .. }
+        | Error::Conflict { .. }
+        | Error::Unauthenticated { .. }
+        | Error::Invalid { .. }
+        | Error::Expired { .. }
+        | Error::TooManyRequests { .. }
+        | Error::Server { .. }
+        | Error::Timeout { .. }
+        | Error::Unreachable { .. }
+        | Error::Unreadable { .. }
+        | Error::Unsendable { .. } => chain(error),
+    }
+}
+
 /// Returns one line for what could not be read.
 pub fn unread(what: &str, error: &Error) -> String {
     format!("{what} could not be read: {}; {}", chain(error), error.hint())

@@ -37,14 +37,17 @@ pub enum Answer {
 /// Where nothing can be in effect unless something was sent there: what each node held when the Halt was ordered.
 pub type Held = BTreeMap<String, BTreeSet<String>>;
 
-/// Returns what each node holds: as it says itself, and as the injections that are not final say.
-pub fn held(nodes: &[ChaosNode], injections: &[ChaosInjection]) -> Held {
+/// Returns what each node holds in the scope of any of these: as it says itself, and as the injections that are not
+/// final say. What a node holds and nobody else knows may be in any scope.
+pub fn held(nodes: &[ChaosNode], injections: &[ChaosInjection], halts: &[(String, HaltScope)]) -> Held {
+    let meant = |i: &ChaosInjection| halts.iter().any(|(_, scope)| covers(scope, i));
     let mut held = Held::new();
     for node in nodes {
-        let active = node.status.iter().flat_map(|s| s.active.iter().cloned());
+        let stranger = |uid: &&String| injections.iter().find(|i| i.uid() == *uid).is_some_and(|i| !meant(i));
+        let active = node.status.iter().flat_map(|s| &s.active).filter(|uid| !stranger(uid)).cloned();
         held.entry(node.name().to_owned()).or_default().extend(active);
     }
-    for injection in injections.iter().filter(|i| is_live(i)) {
+    for injection in injections.iter().filter(|i| is_live(i) && meant(i) && i.spec.node_name != CANARY) {
         held.entry(injection.spec.node_name.clone()).or_default().insert(injection.uid().to_owned());
     }
     held
@@ -55,6 +58,17 @@ pub fn is_live(injection: &ChaosInjection) -> bool {
     let state = injection.status.as_ref().and_then(|s| s.state);
     let armed = injection.spec.phase != rumpus_model::wire::Phase::Planned;
     state.map_or(armed, |state| !state.is_final())
+}
+
+/// Returns whether a scope is about an injection: a namespace is the run's or any target's.
+fn covers(scope: &HaltScope, injection: &ChaosInjection) -> bool {
+    let HaltScope { all, namespaces, nodes, runs } = scope;
+    let namespace = |n: &String| n == injection.namespace() || injection.spec.targets.iter().any(|t| t.namespace == *n);
+    let run = format!("{}/{}", injection.namespace(), injection.spec.run.name);
+    *all == Some(true)
+        || namespaces.iter().flatten().any(namespace)
+        || nodes.iter().flatten().any(|n| *n == injection.spec.node_name)
+        || runs.iter().flatten().any(|r| *r == run)
 }
 
 /// Returns whether a node has something to attest for a scope.
@@ -101,6 +115,15 @@ fn one(name: &str, node: Option<&ChaosNode>, held: &Held, halts: &[(String, Halt
         clean: ended.iter().filter_map(|e| e.clean.clone()).max(),
         residue: status.map(|s| s.residue.clone()).unwrap_or_default(),
     }
+}
+
+/// Returns whether each node has said of everything that it held that nothing of it is left.
+pub fn is_clean(nodes: &[ChaosNode], held: &Held) -> bool {
+    let clean = |uid: &String| {
+        let ended = nodes.iter().filter_map(|n| n.status.as_ref()).flat_map(|s| &s.ended);
+        ended.into_iter().any(|e| e.uid == *uid && e.clean.is_some())
+    };
+    held.values().flatten().all(clean)
 }
 
 /// Returns whether every node has answered.
@@ -155,6 +178,32 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_in_scope_is_held() {
+        let injection = |uid: &str, namespace: &str, target: &str| -> ChaosInjection {
+            object(json!({
+                "metadata": {"name": uid, "namespace": namespace, "uid": uid},
+                "spec": {"nodeName": "a", "run": {"name": "r", "uid": "u"}, "phase": "Armed", "epoch": 1, "revision": 1,
+                    "notAfter": "t", "fault": {"kill": {"signal": "TERM"}},
+                    "targets": [{"uid": "p", "namespace": target, "pod": "p"}]},
+                "status": {"state": "InEffect"},
+            }))
+        };
+        let injections = [injection("i", "shop", "shop"), injection("j", "pay", "pay"), injection("k", "pay", "shop")];
+        let nodes = [node("a", json!({"heartbeat": "t", "active": ["i", "j", "k", "unseen"]}))];
+        let list = |name: &str| Some(vec![name.to_owned()]);
+        for (scope, uids) in [
+            (HaltScope { namespaces: list("shop"), ..HaltScope::default() }, &["i", "k", "unseen"][..]),
+            (HaltScope { runs: list("pay/r"), ..HaltScope::default() }, &["j", "k", "unseen"]),
+            (HaltScope { nodes: list("b"), ..HaltScope::default() }, &["unseen"]),
+            (HaltScope { nodes: list("a"), ..HaltScope::default() }, &["i", "j", "k", "unseen"]),
+            (HaltScope { all: Some(true), ..HaltScope::default() }, &["i", "j", "k", "unseen"]),
+        ] {
+            let held = held(&nodes, &injections, &[("h".into(), scope.clone())]);
+            assert_eq!(held["a"].iter().map(String::as_str).collect::<Vec<_>>(), uids, "{scope:?}");
+        }
+    }
+
+    #[test]
     fn the_last_instants_of_what_it_held_are_shown() {
         let ended = json!([
             {"uid": "i", "effectEnded": "2026-01-01T00:00:01.000000Z", "clean": "2026-01-01T00:00:02.000000Z"},
@@ -166,5 +215,8 @@ mod tests {
         let found = attested(&nodes, &held, &all("h")).remove(0);
         assert_eq!(found.effect_ended.as_deref(), Some("2026-01-01T00:00:03.000000Z"));
         assert_eq!(found.clean.as_deref(), Some("2026-01-01T00:00:04.000000Z"));
+        assert!(is_clean(&nodes, &held));
+        let more = Held::from([("a".to_owned(), BTreeSet::from(["old".to_owned()]))]);
+        assert!(!is_clean(&nodes, &more), "its effect has ended, and something of it may be left");
     }
 }

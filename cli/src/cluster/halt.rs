@@ -27,6 +27,9 @@ const SOON: Duration = Duration::from_secs(3);
 /// What an agent may need besides the lease: the read-back and the report.
 const SLACK: Duration = Duration::from_secs(5);
 
+/// How long everything of ours may take to be gone once nothing is in effect.
+const CLEAN: Duration = Duration::from_secs(10);
+
 /// What came of a halt.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -83,9 +86,7 @@ pub(super) async fn halt(
         report.halts.push(ordered);
     }
     match wait(reached, &report.halts, &mut progress, &mut report.nodes).await {
-        Ok(()) => {
-            report.attested_ms = attest::is_over(&report.nodes).then(|| began.elapsed().as_millis());
-        }
+        Ok(attested) => report.attested_ms = attested.map(|at| at.duration_since(began).as_millis()),
         Err(error) => report.unread = Some(ask::unread("what the nodes attest", &error)),
     }
     progress.end();
@@ -106,22 +107,23 @@ async fn order(reached: &Reached, scope: HaltScope, reason: &str) -> Result<Orde
     Ok(Ordered { name, uid: made.uid().to_owned(), scope, reason: reason.to_owned() })
 }
 
-/// Waits until every node has attested, at most the lease and what a report takes.
+/// Waits until every node has attested, at most the lease and what a report takes, and a little longer for their words
+/// that nothing is left. Returns when the last one had attested.
 async fn wait(
     reached: &Reached,
     halts: &[Ordered],
     progress: &mut Progress,
     attested: &mut Vec<Attested>,
-) -> Result<(), Error> {
+) -> Result<Option<Instant>, Error> {
     let began = Instant::now();
     let asked: Vec<_> = halts.iter().map(|h| (h.uid.clone(), h.scope.clone())).collect();
     // Who may not list injections still hears the nodes.
     let injections = reached.list::<ChaosInjection>("", None).await.map(|l| l.items).unwrap_or_default();
-    let mut held = Held::new();
+    let (mut held, mut over) = (Held::new(), None);
     loop {
         let nodes = reached.list::<ChaosNode>("", None).await?;
         if held.is_empty() {
-            held = attest::held(&nodes.items, &injections);
+            held = attest::held(&nodes.items, &injections, &asked);
         }
         // What a node says that cannot be read is no word of it.
         for (name, why) in nodes.unreadable {
@@ -134,9 +136,15 @@ async fn wait(
                 progress.say(&line);
             }
         }
+        if attest::is_over(attested) {
+            let since = *over.get_or_insert_with(Instant::now);
+            if attest::is_clean(&nodes, &held) || since.elapsed() > CLEAN {
+                return Ok(over);
+            }
+        }
         let passed = began.elapsed();
-        if attest::is_over(attested) || passed > reached.lease + SLACK {
-            return Ok(());
+        if over.is_none() && passed > reached.lease + SLACK {
+            return Ok(None);
         }
         progress.waiting(&render::cluster::halt::waiting(attested));
         tokio::time::sleep(if passed < SOON { OFTEN } else { SELDOM }).await;

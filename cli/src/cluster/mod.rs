@@ -8,6 +8,8 @@ pub mod connect;
 pub mod ask;
 
 pub mod plan;
+pub mod held;
+pub mod installed;
 pub mod run;
 pub mod follow;
 pub mod story;

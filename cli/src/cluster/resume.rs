@@ -104,7 +104,7 @@ async fn silent(
                 return Err(Failure::refused(what, "ask somebody who may read, or use --force to lift it unseen"));
             }
         };
-        let mut held = attest::held(&nodes.items, &injections.items);
+        let mut held = attest::held(&nodes.items, &injections.items, &asked);
         for (name, why) in nodes.unreadable {
             held.entry(name).or_default().insert(why);
         }
@@ -161,9 +161,9 @@ mod tests {
             object(json!({"metadata": {"name": name}, "spec": {}, "status": status}))
         };
         let nodes = [node("a", &["i"], &[]), node("b", &[], &[]), node("c", &["j"], &["a"])];
-        let held = attest::held(&nodes, &[]);
         let halt = halt("a");
         let asked = [(halt.uid().to_owned(), halt.spec.scope)];
+        let held = attest::held(&nodes, &[], &asked);
         assert_eq!(open(&attest::attested(&nodes, &held, &asked), &held), ["a"]);
     }
 }

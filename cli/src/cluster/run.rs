@@ -31,7 +31,7 @@ const WISHES: usize = 8;
 pub struct Report {
     pub context: String,
     pub namespace: String,
-    pub run: String,
+    pub name: String,
     pub seed: String,
     pub armed: bool,
     #[serde(flatten)]
@@ -75,7 +75,7 @@ pub(super) async fn carry_out(
     let made = reached.create(&run).await;
     let made = made.map_err(|e| ask::refused(&format!("start a run in namespace {}", written.namespace), &e))?;
     let mut progress = Progress::new(global.output == Output::Table);
-    progress.say(&render::cluster::run::created(&made, args.arm, &reached.context));
+    progress.say(&render::cluster::run::created(&made, args, &reached.context));
     let followed = if args.no_wait {
         Followed { seen: Seen { run: Some(made.clone()), ..Seen::default() }, ..Followed::default() }
     } else {
@@ -88,7 +88,7 @@ pub(super) async fn carry_out(
     let report = Report {
         context: reached.context.clone(),
         namespace: written.namespace,
-        run: made.name().to_owned(),
+        name: made.name().to_owned(),
         seed,
         armed: args.arm,
         exit_code: ending.exit_code(),

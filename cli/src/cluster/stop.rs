@@ -48,7 +48,7 @@ async fn stop(global: &Global, reached: &Reached, namespace: &str, name: &str) -
     let report = Report {
         context: reached.context.clone(),
         namespace: namespace.to_owned(),
-        run: name.to_owned(),
+        name: name.to_owned(),
         seed: run.spec.seed.clone().unwrap_or_default(),
         armed: run.spec.mode == Some(Mode::Armed),
         exit_code: exit_code(&ending),

@@ -21,7 +21,7 @@ pub(super) fn checks(facts: &Facts, namespace: &str, now: Timestamp) -> Vec<Chec
     let mut checks = vec![version(&facts.version), kinds_there(&facts.kinds), lease(facts)];
     checks.extend(facts.admission.iter().map(|(name, bound)| admission(name, bound)));
     match &facts.nodes {
-        Err(why) => checks.push(unknown("agents", true, why)),
+        Err(why) => checks.push(unseen("agents", true, why)),
         Ok(nodes) => {
             let nodes: Vec<_> = nodes.iter().filter(|n| n.name() != CANARY).collect();
             if nodes.is_empty() {
@@ -44,8 +44,12 @@ fn check(name: impl Into<String>, needed: bool, found: Result<String, String>, h
 }
 
 fn unknown(name: &str, needed: bool, why: &str) -> Check {
-    let hint = "ask somebody with more rights to look, or for the role rumpus-viewer";
-    check(name, needed, Err(format!("not known: {why}")), hint)
+    check(name, needed, Err(format!("not known: {why}")), "ask the administrator to look, or for more rights")
+}
+
+/// What the role for looking shows.
+fn unseen(name: &str, needed: bool, why: &str) -> Check {
+    check(name, needed, Err(format!("not known: {why}")), "ask for the role rumpus-viewer")
 }
 
 fn version(version: &Known<String>) -> Check {
@@ -82,7 +86,7 @@ fn lease(facts: &Facts) -> Check {
             let hint = "install Rumpus, or look at the Deployment rumpus-controller: it has made nothing yet";
             return check(name, true, Err("not found in any namespace".into()), hint);
         }
-        Err(why) => return unknown(name, false, why),
+        Err(why) => return unseen(name, false, why),
     };
     let hint = format!("look at it: `kubectl -n {place} describe deployment rumpus-controller`");
     match &facts.lease {
@@ -146,7 +150,6 @@ fn allowed(right: Right, may: &Known<bool>, namespace: &str) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::ADMISSION;
     use super::*;
     use crate::cluster::ask::object;
     use serde_json::{Value, json};
@@ -167,7 +170,7 @@ mod tests {
             release: Ok(Some("rumpus".into())),
             lease: Ok(LeaseSeen::Moves { every: Duration::from_secs(1) }),
             nodes: Ok(vec![node(status), object(json!({"metadata": {"name": CANARY}, "spec": {}}))]),
-            admission: ADMISSION.iter().map(|name| (*name, deny())).collect(),
+            admission: rumpus_controller::cluster::NAMES.iter().map(|name| (*name, deny())).collect(),
             rights: Vec::new(),
         }
     }

@@ -1,13 +1,13 @@
 //! What is seen of a cluster for `doctor`: each fact, or why it is not known.
 
 use crate::cluster::ask;
-use crate::cluster::attest::CANARY;
 use crate::cluster::connect::Reached;
+use crate::cluster::installed;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use k8s_openapi::api::coordination::v1::Lease;
-use rumpus_agent::resolve::chain;
-use rumpus_cluster::{CLI, ChaosInjection, ChaosNode, Error, Query};
+use rumpus_cluster::{CLI, ChaosNode, Error};
+use rumpus_controller::cluster::NAMES;
 use rumpus_model::wire::kinds::{GROUP, VERSION};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -56,24 +56,13 @@ pub(super) struct Right {
     pub role: &'static str,
 }
 
-/// The rules of admission that Rumpus relies on; a binding has its policy's name.
-pub(super) const ADMISSION: [&str; 7] = [
-    "rumpus-injections-by-controller",
-    "rumpus-injection-status-by-own-agent",
-    "rumpus-targets-by-who-may-delete",
-    "rumpus-halts-ended-by-resumers",
-    "rumpus-node-status-by-own-agent",
-    "rumpus-pods-deleted-by-plan",
-    "rumpus-pods-evicted-by-plan",
-];
-
 const RIGHTS: [Right; 8] = [
     right("see runs", "list", GROUP, "chaosruns", true, "rumpus-viewer"),
     right("see what nodes attest", "list", GROUP, "chaosnodes", false, "rumpus-viewer"),
     right("start runs", "create", GROUP, "chaosruns", true, "rumpus-operator"),
-    right("aim at pods", "delete", "", "pods", true, "one that may delete pods here, which admission asks for"),
+    right("aim at pods", "delete", "", "pods", true, "edit, or another that may delete pods here: admission asks for it"),
     right("plan (list pods)", "list", "", "pods", true, "view"),
-    right("plan (list nodes)", "list", "", "nodes", false, "one that may list nodes"),
+    right("plan (list nodes)", "list", "", "nodes", false, "that may list nodes"),
     right("halt", "create", GROUP, "chaoshalts", false, "rumpus-halter"),
     right("resume", "resume", GROUP, "chaoshalts", false, "rumpus-resumer"),
 ];
@@ -93,19 +82,19 @@ const fn right(
 pub(super) async fn gather(reached: &Reached) -> Facts {
     let version = reached.cluster.read("/version").await;
     let kinds = reached.cluster.read(&format!("/apis/{GROUP}/{VERSION}")).await;
-    let release = release(reached).await;
+    let release = installed::namespace(reached).await;
     let lease = match &release {
         Ok(Some(namespace)) => lease(reached, namespace).await,
         Ok(None) => Ok(LeaseSeen::None),
         Err(why) => Err(why.clone()),
     };
     let mut admission = Vec::new();
-    for name in ADMISSION {
-        admission.push((name, binding(reached, name).await.map_err(|e| chain(&e))));
+    for name in NAMES {
+        admission.push((name, binding(reached, name).await.map_err(|e| ask::why(&e))));
     }
     let mut rights = Vec::new();
     for right in RIGHTS {
-        rights.push((right, may(reached, right).await.map_err(|e| chain(&e))));
+        rights.push((right, may(reached, right).await.map_err(|e| ask::why(&e))));
     }
     let nodes = reached.list::<ChaosNode>("", None).await;
     let text = |value: &serde_json::Value, key: &str| value.get(key).and_then(|v| v.as_str()).map(str::to_owned);
@@ -114,37 +103,24 @@ pub(super) async fn gather(reached: &Reached) -> Facts {
         list.iter().filter_map(|r| text(r, "name")).filter(|n| !n.contains('/')).collect()
     };
     Facts {
-        version: version.map(|v| text(&v, "gitVersion").unwrap_or_default()).map_err(|e| chain(&e)),
+        version: version.map(|v| text(&v, "gitVersion").unwrap_or_default()).map_err(|e| ask::why(&e)),
         kinds: match kinds {
             Ok(value) => Ok(names(value)),
             Err(Error::NotFound { .. }) => Ok(Vec::new()),
-            Err(error) => Err(chain(&error)),
+            Err(error) => Err(ask::why(&error)),
         },
         release,
         lease,
-        nodes: nodes.map(|l| l.items).map_err(|e| ask::unread("ChaosNodes", &e)),
+        nodes: nodes.map(|l| l.items).map_err(|e| ask::why(&e)),
         admission,
         rights,
-    }
-}
-
-/// Finds the namespace of the installation by the one object that has a fixed name in it.
-async fn release(reached: &Reached) -> Known<Option<String>> {
-    let named = Query { labels: None, fields: Some(format!("metadata.name={CANARY}")) };
-    match reached.cluster.list::<ChaosInjection>("", &named).await {
-        Ok(list) => Ok(list.into_iter().find_map(|item| match item {
-            Ok(canary) => canary.metadata.namespace,
-            Err(bad) => bad.metadata.namespace,
-        })),
-        Err(Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(chain(&error)),
     }
 }
 
 /// Looks whether the Lease moves. Only its own changes count, on this machine's monotonic clock: what its time says is of
 /// another machine's clock.
 async fn lease(reached: &Reached, namespace: &str) -> Known<LeaseSeen> {
-    let read = async || reached.get::<Lease>(namespace, "rumpus-controller").await.map_err(|e| chain(&e));
+    let read = async || reached.get::<Lease>(namespace, "rumpus-controller").await.map_err(|e| ask::why(&e));
     let renewed = |lease: &Lease| lease.spec.as_ref().and_then(|s| s.renew_time.clone());
     let Some(first) = read().await? else { return Ok(LeaseSeen::None) };
     let began = Instant::now();

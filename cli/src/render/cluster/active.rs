@@ -2,7 +2,7 @@
 
 use super::super::table::table;
 use super::super::text::{safe, wrap};
-use super::{CELL, ITEM};
+use super::{CELL, ITEM, instant};
 use crate::cluster::active::{Injection, Report, Run};
 use rumpus_model::wire::Truth;
 
@@ -52,7 +52,7 @@ fn run(run: &Run) -> Vec<String> {
         mode.into(),
         state,
         run.targets.map(|t| t.to_string()).unwrap_or_default(),
-        safe(run.not_after.as_deref().unwrap_or_default(), CELL),
+        run.not_after.as_deref().map(instant).unwrap_or_default(),
         safe(run.reason.as_deref().unwrap_or_default(), CELL),
     ]
 }
@@ -71,7 +71,7 @@ fn injection(injection: &Injection) -> Vec<String> {
         injection.targets.to_string(),
         state,
         effective.into(),
-        safe(&injection.not_after, CELL),
+        instant(&injection.not_after),
     ]
 }
 

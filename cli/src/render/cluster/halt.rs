@@ -28,6 +28,9 @@ pub fn change(node: &Attested) -> Option<String> {
 /// Says who is waited for.
 pub fn waiting(nodes: &[Attested]) -> String {
     let silent: Vec<String> = silent(nodes).map(|n| safe(&n.node, CELL)).collect();
+    if silent.is_empty() {
+        return "nothing is in effect; waiting for the last word that nothing is left".into();
+    }
     format!("waiting for {}", some(silent.into_iter(), NAMED))
 }
 

@@ -2,7 +2,8 @@
 
 use super::super::table::table;
 use super::super::text::{safe, some, wrap};
-use super::{CELL, ITEM};
+use super::{CELL, ITEM, instant};
+use crate::args::Run as Args;
 use crate::cluster::run::Report;
 use crate::cluster::story::{Ending, Seen};
 use owo_colors::OwoColorize;
@@ -16,10 +17,11 @@ use rumpus_model::wire::{
 const TARGETS: usize = 10;
 
 /// Says what was started, and where.
-pub fn created(run: &ChaosRun, armed: bool, context: &str) -> String {
-    let kind = if armed { "started" } else { "started a dry run," };
+pub fn created(run: &ChaosRun, args: &Args, context: &str) -> String {
+    let kind = if args.arm { "run" } else { "dry run" };
+    let stop = if args.no_wait { "" } else { "; Ctrl-C stops it" };
     let (namespace, name) = (safe(run.namespace(), CELL), safe(run.name(), CELL));
-    format!("{kind} run {namespace}/{name} in {}; Ctrl-C stops it", safe(context, CELL))
+    format!("started {kind} {namespace}/{name} in {}{stop}", safe(context, CELL))
 }
 
 /// Tells one entry of the run's own story.
@@ -51,8 +53,7 @@ pub fn waiting(seen: &Seen) -> String {
         None => "waiting for the controller".into(),
         Some(RunState::Finished) => String::new(),
         Some(state) => {
-            let until =
-                seen.status().and_then(|s| s.not_after.as_deref()).map(|t| format!(", until {}", safe(t, CELL)));
+            let until = seen.status().and_then(|s| s.not_after.as_deref()).map(|t| format!(", until {}", instant(t)));
             format!("{state:?}{}", until.unwrap_or_default())
         }
     }
@@ -75,8 +76,8 @@ pub fn end(report: &Report) -> String {
     if !report.seen.injections.is_empty() {
         page += "\nEVIDENCE\n";
     }
-    for injection in report.seen.injections.values() {
-        page += &evidence(injection);
+    for (uid, injection) in &report.seen.injections {
+        page += &evidence(injection, report.seen.ended.contains(uid));
     }
     page += &status.map(cluster_faults).unwrap_or_default();
     page += &status.map(|s| refusals(&s.refusals)).unwrap_or_default();
@@ -100,9 +101,14 @@ fn planned(plan: &PlanStatus) -> String {
     page
 }
 
-fn evidence(injection: &ChaosInjection) -> String {
+/// `ended`: the object is gone, and its node attests the end by itself.
+fn evidence(injection: &ChaosInjection, ended: bool) -> String {
     let status = injection.status.clone().unwrap_or_default();
-    let state = status.state.map_or_else(|| "NO WORD FROM ITS AGENT".to_owned(), |s| format!("{s:?}"));
+    let state = match status.state {
+        Some(state) if state.is_final() || !ended => format!("{state:?}"),
+        Some(_) | None if ended => "deleted, and its node attests that nothing is left".to_owned(),
+        Some(_) | None => "NO WORD FROM ITS AGENT".to_owned(),
+    };
     let head = format!("node {}: {state}, {}", safe(&injection.spec.node_name, CELL), effective(status.effective));
     let mut page = wrap("  ", &head);
     if let Some(ended) = &status.effect_ended {
@@ -171,7 +177,7 @@ fn refusals(refusals: &[Why]) -> String {
 }
 
 fn verdict(report: &Report) -> String {
-    let run = format!("{}/{}", safe(&report.namespace, CELL), safe(&report.run, CELL));
+    let run = format!("{}/{}", safe(&report.namespace, CELL), safe(&report.name, CELL));
     match &report.ending {
         Ending::Started => format!("run {run} goes on; `rumpus active` shows it, `rumpus stop {run}` ends it."),
         Ending::Failed => "the hypothesis did not hold; everything is back as it was.".into(),
@@ -231,7 +237,7 @@ mod tests {
         Report {
             context: "prod".into(),
             namespace: "shop".into(),
-            run: "r".into(),
+            name: "r".into(),
             seed: "7".into(),
             armed: true,
             exit_code: ending.exit_code(),
@@ -261,9 +267,28 @@ mod tests {
     }
 
     #[test]
+    fn each_key_of_the_report_is_there_once() {
+        let text = serde_json::to_string_pretty(&report(Ending::Started, json!({}))).unwrap();
+        let keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+        let written = text.lines().filter(|l| l.starts_with("  \"")).count();
+        assert_eq!(written, keys.len(), "a key is there twice: {text}");
+        assert!(keys["run"].is_object() && keys["name"].is_string(), "{text}");
+    }
+
+    #[test]
     fn an_unconfirmed_run_is_never_called_over() {
         let page = end(&report(Ending::Unconfirmed { nodes: vec!["n2".into()] }, json!({})));
         assert!(page.contains("UNCONFIRMED: no attested end from n2") && !page.contains("proven"), "{page}");
+    }
+
+    #[test]
+    fn what_was_deleted_has_its_nodes_word_instead_of_an_old_state() {
+        let mut gone = report(Ending::Known(Outcome::Halted), json!({}));
+        let injection = gone.seen.injections.get_mut("i").unwrap();
+        injection.status.as_mut().unwrap().state = Some(InjectionState::InEffect);
+        assert!(end(&gone).contains("node n1: InEffect"), "{}", end(&gone));
+        gone.seen.ended.insert("i".into());
+        assert!(end(&gone).contains("node n1: deleted, and its node attests"), "{}", end(&gone));
     }
 
     #[test]

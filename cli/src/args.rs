@@ -27,14 +27,14 @@ Examples:
   rumpus halt --reason 'checkout is down'       end everything, from any terminal
 
 Where it acts:
-  on this host, unless --context, --kubeconfig or -n is given or kubectl started it (`kubectl rumpus ...`, by a
-  link named kubectl-rumpus in the PATH): then on the cluster of that kubeconfig context
+  on this host; with --context, --kubeconfig or -n, or started by kubectl (`kubectl rumpus`, by a
+  link named kubectl-rumpus in the PATH), on the cluster of that kubeconfig context
   kubectl rumpus run policy/latency-to-service --arm -n shop
   rumpus halt ns/shop --context prod            end everything in a namespace of a cluster
 
 Exit codes:
-  0 proven and restored, or dry run   2 usage            3 refused          4 not effective, nothing selected
-  5 not restored, or unconfirmed      6 halted, stopped  130 Ctrl-C"
+  0 proven and restored, or dry run   2 usage    3 refused            4 not effective, or not known
+  5 not restored, or unconfirmed      6 halted   130 Ctrl-C"
 )]
 pub struct Cli {
     #[command(flatten)]

@@ -21,6 +21,7 @@ pub(crate) const REFERENCE: &str = concat!("docker.io/library/rumpus:", env!("CA
 /// Builds the binary and the archive, and returns where the archive lies.
 pub(crate) fn build() -> Result<PathBuf> {
     tools::install_programs(&[("buildah", "buildah", "builds the image without a daemon")])?;
+    tools::static_builds()?;
     let binary = binary()?;
     let archive = pack(&binary)?;
     let size = fs::metadata(&archive).with_context(|| format!("look at {}", archive.display()))?.len();

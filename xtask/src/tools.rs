@@ -34,7 +34,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
     install_programs(PROGRAMS)?;
-    musl()?;
+    static_builds()?;
     let kernel = guest::kernel::fetch()?;
     println!("   guest kernel {}", kernel.release);
     Ok(())
@@ -61,6 +61,12 @@ pub(crate) fn install_programs(programs: &[(&str, &str, &str)]) -> Result<()> {
     Ok(())
 }
 
+/// Provides what a static binary is built with: the target, and a C compiler for it (ring has C and assembly).
+pub(crate) fn static_builds() -> Result<()> {
+    install_programs(&[("x86_64-linux-musl-gcc", "musl-tools", "compiles the C in a static binary")])?;
+    musl()
+}
+
 /// Looks for a program where commands look for it.
 fn find(program: &str) -> Option<PathBuf> {
     command::path().split(':').map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
@@ -71,7 +77,7 @@ fn musl() -> Result<()> {
     if Path::new(sysroot.trim()).join("lib/rustlib").join(MUSL).join("lib").is_dir() {
         return Ok(());
     }
-    println!("   adds the Rust target {MUSL}: the kernel tests are one static binary");
+    println!("   adds the Rust target {MUSL}: what is shipped, and what tests it, is one static binary");
     run(&mut command("rustup", ["target", "add", MUSL]))
 }
 

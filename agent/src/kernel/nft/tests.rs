@@ -79,10 +79,15 @@ fn neighbour_discovery_is_accepted_first_and_the_witness_has_no_verdict() {
     for chain in ["out", "in"] {
         assert_eq!(
             rules(&messages, chain),
-            ["meta cmp meta cmp payload cmp cmp immediate", "meta cmp counter immediate", "meta cmp counter immediate"]
+            [
+                "meta cmp meta cmp payload cmp cmp immediate",
+                "meta cmp meta cmp payload cmp immediate",
+                "meta cmp counter immediate",
+                "meta cmp counter immediate"
+            ]
         );
         let witness = rules(&messages, &format!("{chain}_passed"));
-        assert_eq!(witness[1..], ["meta cmp counter", "meta cmp counter"]);
+        assert_eq!(witness[2..], ["meta cmp counter", "meta cmp counter"]);
         assert_eq!(rules(&messages, &format!("{chain}0")), ["meta lookup immediate"]);
     }
 }
@@ -90,7 +95,7 @@ fn neighbour_discovery_is_accepted_first_and_the_witness_has_no_verdict() {
 #[test]
 fn loss_is_drawn_before_it_is_counted() {
     let messages = built(Hook::Device, Verdict::Lose { per_million: 5 }, everything()).unwrap();
-    assert_eq!(rules(&messages, "out")[1], "meta cmp numgen byteorder cmp counter immediate");
+    assert_eq!(rules(&messages, "out")[2], "meta cmp numgen byteorder cmp counter immediate");
 }
 
 #[test]
@@ -183,9 +188,9 @@ fn an_exemption_comes_before_the_verdict_and_never_exempts_everything() {
     let exempt = Exempt { reason: "sshd".into(), protocol: None, peer: None, peer_port: None, local_port: Some(22) };
     let scope = Scope { exempt: vec![exempt.clone()], ..everything() };
     let chain = rules(&built(Hook::Stack, Verdict::Drop, scope).unwrap(), "out");
-    // Neighbour discovery, then TCP and UDP of each IP version, then the verdicts.
-    assert_eq!(chain[1..5], ["meta cmp meta cmp payload cmp immediate"; 4]);
-    assert_eq!(chain.len(), 7);
+    // Neighbour discovery, multicast reports, then TCP and UDP of each IP version, then the verdicts.
+    assert_eq!(chain[2..6], ["meta cmp meta cmp payload cmp immediate"; 4]);
+    assert_eq!(chain.len(), 8);
     let all = Exempt { local_port: None, ..exempt };
     let refused = built(Hook::Stack, Verdict::Drop, Scope { exempt: vec![all], ..everything() });
     assert_eq!(refused, Err(BuildError::ExemptsEverything { reason: "sshd".into() }));

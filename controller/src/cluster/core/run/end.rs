@@ -1,9 +1,10 @@
 //! How a run ends: what ends it, when nothing is left to wait for, and what is to be said about it then.
 
-use super::{Cause, Ctx, Run, Stage, halted, pods};
+use super::{Cause, Ctx, Run, Stage, halted};
 use crate::cluster::core::event::Act;
 use crate::cluster::core::no::No;
 use crate::cluster::core::share::{Settled, Share};
+use rumpus_model::cluster::run as judge;
 use rumpus_model::run::Outcome as RunOutcome;
 use rumpus_model::wire::{Confirmation, InjectionState, RunState, TargetStatus, Truth, Verdict};
 use std::collections::BTreeSet;
@@ -101,7 +102,13 @@ impl Run {
         if let Some((_, text)) = self.cause.as_ref().map(Cause::told) {
             return self.move_to(ctx, RunState::Ending, &text);
         }
-        let state = self.shares.iter().filter(|s| !s.superseded).map(progress).min().unwrap_or(RunState::Running);
+        let state = self
+            .shares
+            .iter()
+            .filter(|s| !s.superseded)
+            .map(|s| judge::progress(s.state()))
+            .min()
+            .unwrap_or(RunState::Running);
         match state {
             RunState::Running => {
                 let text = format!("in effect: {}", self.summary());
@@ -171,40 +178,29 @@ impl Run {
     }
 
     fn note_effect(&mut self) {
-        let hit = |s: &&Share| !s.spec.targets.is_empty();
-        let truths: Vec<Truth> = self
-            .shares
-            .iter()
-            .filter(hit)
-            .flat_map(|s| s.seen.iter().flat_map(|seen| &seen.status.targets))
-            .map(|t| t.effective.unwrap_or(Truth::Unknown))
-            .collect();
-        let effective = truths.iter().filter(|t| **t == Truth::True).count() + self.pods.count(&pods::Standing::Done);
-        self.status.effective_targets = i64::try_from(effective).ok();
-        let any = |truth| truths.contains(&truth);
-        self.status.effective = Some(if effective > 0 {
-            Truth::True
-        } else if any(Truth::False) && !any(Truth::Unknown) {
-            Truth::False
-        } else {
-            Truth::Unknown
-        });
+        let felt = self.attested_targets().map(|t| t.effective.unwrap_or(Truth::Unknown));
+        let truths: Vec<Truth> = felt.chain(self.pods.truths()).collect();
+        self.status.effective_targets = i64::try_from(truths.iter().filter(|t| **t == Truth::True).count()).ok();
+        self.status.effective = Some(judge::effective(truths));
+    }
+
+    /// Returns what the agents attest of each target. What a revision replaced has no say: its successor measures on.
+    fn attested_targets(&self) -> impl Iterator<Item = &TargetStatus> {
+        let replaced = |share: &Share| {
+            self.shares.iter().any(|s| s.node() == share.node() && s.spec.revision > share.spec.revision)
+        };
+        let last = self.shares.iter().filter(move |share| !replaced(share));
+        last.flat_map(|share| share.seen.iter().flat_map(|seen| &seen.status.targets))
     }
 
     fn verdict_of_effects(&self, unsure: &BTreeSet<String>) -> Verdict {
-        let mut outcomes: Vec<RunOutcome> = Vec::new();
-        for share in &self.shares {
-            let targets = share.seen.iter().flat_map(|seen| &seen.status.targets);
-            // What a revision replaced has no say: its successor measures on.
-            let replaced =
-                self.shares.iter().any(|s| s.node() == share.node() && s.spec.revision > share.spec.revision);
-            outcomes.extend(targets.filter(|_| !replaced).map(outcome));
-        }
+        let of = |t: &TargetStatus| judge::outcome(t.state, t.effective.unwrap_or(Truth::Unknown));
+        let mut outcomes: Vec<RunOutcome> = self.attested_targets().map(of).collect();
         outcomes.extend(self.pods.outcomes());
         if !unsure.is_empty() {
             outcomes.push(RunOutcome::RestoreProblem);
         }
-        RunOutcome::worst(outcomes).map_or(Verdict::Inconclusive, |o| verdict(o.verdict()))
+        RunOutcome::worst(outcomes).map_or(Verdict::Inconclusive, |o| judge::verdict(o.verdict()))
     }
 
     /// A finished run is looked at as long as something of it is not confirmed: what comes late is still the truth.
@@ -244,44 +240,5 @@ impl Run {
         for act in acts {
             ctx.ask(act);
         }
-    }
-}
-
-/// Returns how far one share is, as a run's state.
-fn progress(share: &Share) -> RunState {
-    match share.state() {
-        None | Some(InjectionState::Accepted) => RunState::Injecting,
-        Some(InjectionState::InEffect) => RunState::Running,
-        Some(InjectionState::Ending | InjectionState::RestoreFailed) => RunState::Ending,
-        Some(InjectionState::Refused | InjectionState::Restored | InjectionState::Done | InjectionState::Lost) => {
-            RunState::Finished
-        }
-    }
-}
-
-fn outcome(target: &TargetStatus) -> RunOutcome {
-    match target.state {
-        None | Some(InjectionState::Accepted | InjectionState::InEffect | InjectionState::Ending) => {
-            RunOutcome::RestoreProblem
-        }
-        Some(InjectionState::RestoreFailed) => RunOutcome::RestoreProblem,
-        Some(InjectionState::Refused) => RunOutcome::Refused,
-        Some(InjectionState::Lost) => RunOutcome::Inconclusive,
-        Some(InjectionState::Restored | InjectionState::Done) => match target.effective {
-            Some(Truth::True) => RunOutcome::Proven,
-            Some(Truth::False | Truth::Unknown) | None => RunOutcome::Inconclusive,
-        },
-    }
-}
-
-fn verdict(verdict: rumpus_model::run::Verdict) -> Verdict {
-    use rumpus_model::run::Verdict as From;
-    match verdict {
-        From::Aborted => Verdict::Aborted,
-        From::Fail => Verdict::Fail,
-        From::Inconclusive => Verdict::Inconclusive,
-        From::NotApplicable => Verdict::NotApplicable,
-        From::Pass => Verdict::Pass,
-        From::Refused => Verdict::Refused,
     }
 }

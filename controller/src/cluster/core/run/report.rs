@@ -198,6 +198,15 @@ impl Pods {
         self.tasks.iter().map(|t| of(&t.standing)).collect()
     }
 
+    /// Returns of each pod whether it is known to be gone.
+    pub(super) fn truths(&self) -> impl Iterator<Item = Truth> {
+        self.tasks.iter().map(|task| match task.standing {
+            Standing::Done => Truth::True,
+            Standing::Refused { .. } | Standing::Failed { .. } => Truth::False,
+            Standing::Waiting | Standing::Going { .. } | Standing::Unknown | Standing::Skipped => Truth::Unknown,
+        })
+    }
+
     pub(super) fn summary(&self) -> Option<ClusterStatus> {
         if !self.is_any() {
             return None;

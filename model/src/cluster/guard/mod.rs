@@ -1,4 +1,4 @@
-//! Reasons not to act in a cluster, one file each; [`all`] shows the order. Each fails closed: unknown
+//! Reasons not to act in a cluster, one file each; `all` shows the order. Each fails closed: unknown
 //! means no.
 //!
 //! `protected`, `opt_in` and `excluded` look at one pod or namespace while pods are selected; the others look at what

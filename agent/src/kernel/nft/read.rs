@@ -6,8 +6,9 @@ use super::build::{ARMED, IN, IN_PASSED, OUT, OUT_PASSED};
 use super::message::{Family, GET_ELEMENTS, GET_RULE, GET_TABLE, HEAD, message};
 use super::{NftError, TableName};
 use crate::kernel::attr::{Attributes, be64, dig, find, text, walk};
-use crate::kernel::netlink::Connection;
+use crate::kernel::netlink::{Connection, NetlinkError};
 use netlink_sys::protocols::NETLINK_NETFILTER;
+use nix::errno::Errno;
 use std::time::Duration;
 
 /// Packets and their bytes.
@@ -79,8 +80,12 @@ pub(super) fn dump(
 }
 
 fn tables() -> Result<Vec<(Family, TableName, String)>, NftError> {
+    let replies = match dump("list the tables", 0, GET_TABLE, Attributes::new()) {
+        Err(NftError::Netlink { source, .. }) if has_no_tables(&source) => Vec::new(),
+        other => other?,
+    };
     let mut all = Vec::new();
-    for body in dump("list the tables", 0, GET_TABLE, Attributes::new())? {
+    for body in replies {
         let attributes = body.get(HEAD..).unwrap_or_default();
         let family = body.first().and_then(|number| Family::of_number(*number));
         let name = find(attributes, 1).and_then(|name| TableName::parse(&text(name)));
@@ -91,6 +96,15 @@ fn tables() -> Result<Vec<(Family, TableName, String)>, NftError> {
         }
     }
     Ok(all)
+}
+
+/// Whether the kernel is without nf_tables, so that no table can be there: it knows nobody who could answer (EINVAL,
+/// `nfnetlink_rcv_msg` in net/netfilter/nfnetlink.c), or has no netfilter sockets at all. A list has no argument that
+/// could be wrong.
+fn has_no_tables(error: &NetlinkError) -> bool {
+    let no_sockets = matches!(error, NetlinkError::Open(source)
+        if source.raw_os_error() == Some(Errno::EPROTONOSUPPORT as i32));
+    no_sockets || error.errno() == Some(Errno::EINVAL)
 }
 
 /// Returns the shortest time that an element of the gate has left.

@@ -65,7 +65,8 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Problem> {
     }
     serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| {
         let place = error.location().map(Place::from).filter(|p| p.line > 0);
-        let problem = Problem::at("", format!("cannot be read as YAML: {}", reason(&error)), "");
+        let hint = "look for a tab, an open bracket or quote, or a key out of its column; policies/ has whole files";
+        let problem = Problem::at("", format!("cannot be read as YAML: {}", reason(&error)), hint);
         Problem { line: place.map(|p| p.line), column: place.map(|p| p.column), ..problem }
     })
 }

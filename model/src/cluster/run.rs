@@ -1,7 +1,7 @@
 //! How a run in a cluster is judged, from what its agents attest about each target.
 
 use crate::run::{self, Outcome};
-use crate::wire::{InjectionState, RunState, Truth, Verdict};
+use crate::wire::{InjectionState, RunState, TargetStatus, Truth, Verdict};
 
 /// Returns how far a share is, as a run's state; `None` until its agent was heard of.
 pub fn progress(state: Option<InjectionState>) -> RunState {
@@ -15,9 +15,16 @@ pub fn progress(state: Option<InjectionState>) -> RunState {
     }
 }
 
-/// Returns how one target ended, by the rules of a run on a host.
-pub fn outcome(state: Option<InjectionState>, effective: Truth) -> Outcome {
+/// Reasons, as agents attest them, of a target whose fault was cut short: a Halt, or its agent died, was replaced, or lost
+/// the right to go on.
+const CUT_SHORT: [&str; 8] =
+    ["Deleted", "HaltUnreadable", "Halted", "Interrupted", "LeaseLost", "Orphaned", "Replaced", "Stopped"];
+
+/// Returns how one target ended, by the rules of a run on a host; `reason` is the agent's word for why.
+pub fn outcome(state: Option<InjectionState>, effective: Truth, reason: Option<&str>) -> Outcome {
+    let cut_short = reason.is_some_and(|reason| CUT_SHORT.contains(&reason));
     match state {
+        Some(InjectionState::Restored | InjectionState::Done) if cut_short => Outcome::Halted,
         None
         | Some(
             InjectionState::Accepted
@@ -32,6 +39,12 @@ pub fn outcome(state: Option<InjectionState>, effective: Truth) -> Outcome {
             Truth::False | Truth::Unknown => Outcome::Inconclusive,
         },
     }
+}
+
+/// Returns the agent's word for why a fault ended, and the same in words, unless that is because its time was over.
+pub fn ended_early(target: &TargetStatus) -> Option<(&str, &str)> {
+    let reason = target.reason.as_deref().filter(|reason| *reason != "Deadline")?;
+    Some((reason, target.message.as_deref().unwrap_or(reason)))
 }
 
 /// Returns whether all of it had an effect: False if any target is known to have felt nothing, True if any felt it and
@@ -61,8 +74,8 @@ pub fn verdict(verdict: run::Verdict) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{effective, outcome, progress, verdict};
-    use crate::wire::{InjectionState, RunState, Truth, Verdict};
+    use super::{effective, ended_early, outcome, progress, verdict};
+    use crate::wire::{InjectionState, RunState, TargetStatus, Truth, Verdict};
 
     #[test]
     fn a_run_moves_with_the_least_of_its_shares() {
@@ -92,8 +105,24 @@ mod tests {
             (InEffect, Truth::True, Verdict::Inconclusive),
         ];
         for (state, effective, expected) in cases {
-            assert_eq!(verdict(outcome(Some(state), effective).verdict()), expected, "{state:?} {effective:?}");
+            let judged = verdict(outcome(Some(state), effective, Some("Deadline")).verdict());
+            assert_eq!(judged, expected, "{state:?} {effective:?}");
         }
+    }
+
+    #[test]
+    fn what_was_cut_short_did_not_end_because_its_time_was_over() {
+        let judged = |reason| verdict(outcome(Some(InjectionState::Restored), Truth::True, Some(reason)).verdict());
+        assert_eq!(judged("LeaseLost"), Verdict::Aborted);
+        assert_eq!(judged("Halted"), Verdict::Aborted);
+        assert_eq!(judged("Deadline"), Verdict::NotApplicable);
+        let target = |reason: &str, message: &str| TargetStatus {
+            reason: Some(reason.into()),
+            message: Some(message.into()),
+            ..TargetStatus::default()
+        };
+        assert_eq!(ended_early(&target("Deadline", "its time was over")), None);
+        assert_eq!(ended_early(&target("LeaseLost", "the lease ran out")), Some(("LeaseLost", "the lease ran out")));
     }
 
     #[test]

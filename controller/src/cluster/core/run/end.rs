@@ -148,7 +148,10 @@ impl Run {
             (Some(cause), _) => cause.told(),
             (None, Some((halt, reason))) => Cause::Halted { halt: halt.clone(), reason: reason.clone() }.told(),
             (None, None) if self.duration().is_zero() => ("Done".into(), "carried out".into()),
-            (None, None) => ("Done".into(), "its time was over".into()),
+            (None, None) => match self.attested_targets().find_map(judge::ended_early) {
+                Some((word, text)) => (word.to_owned(), text.to_owned()),
+                None => ("Done".into(), "its time was over".into()),
+            },
         };
         let text = match unsure.is_empty() {
             true if self.pods.lost > 0 => format!("{why}; which pods were hit is not known"),
@@ -194,7 +197,7 @@ impl Run {
     }
 
     fn verdict_of_effects(&self, unsure: &BTreeSet<String>) -> Verdict {
-        let of = |t: &TargetStatus| judge::outcome(t.state, t.effective.unwrap_or(Truth::Unknown));
+        let of = |t: &TargetStatus| judge::outcome(t.state, t.effective.unwrap_or(Truth::Unknown), t.reason.as_deref());
         let mut outcomes: Vec<RunOutcome> = self.attested_targets().map(of).collect();
         outcomes.extend(self.pods.outcomes());
         if !unsure.is_empty() {

@@ -7,6 +7,9 @@ use kube::core::Status;
 use std::fmt;
 use std::time::Duration;
 
+/// How the API server names what an admission policy refuses; a role's refusal does not contain it.
+const POLICY: &str = "ValidatingAdmissionPolicy";
+
 /// One call: `patch chaosinjections/status shop/x-r1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -149,6 +152,25 @@ impl Error {
         }
     }
 
+    /// Returns whether the caller has no right to ask for this, or is nobody any more: not an answer to what was asked.
+    pub fn is_without_right(&self) -> bool {
+        match self {
+            Self::Forbidden { message, .. } => !message.contains(POLICY),
+            Self::Unauthenticated { .. } => true,
+            Self::NotFound { .. }
+            | Self::AlreadyExists { .. }
+            | Self::Conflict { .. }
+            | Self::Invalid { .. }
+            | Self::Expired { .. }
+            | Self::TooManyRequests { .. }
+            | Self::Server { .. }
+            | Self::Timeout { .. }
+            | Self::Unreachable { .. }
+            | Self::Unreadable { .. }
+            | Self::Unsendable { .. } => false,
+        }
+    }
+
     /// Returns whether a list has to be made anew.
     pub fn is_expired(&self) -> bool {
         matches!(self, Self::Expired { .. })
@@ -161,7 +183,7 @@ impl Error {
             Self::NotFound { .. } => "look at its name and namespace; it may have ended already",
             Self::AlreadyExists { .. } => "use another name, or delete the old one first",
             Self::Conflict { .. } => "somebody changed it meanwhile: look again, then repeat",
-            Self::Forbidden { message, .. } if message.contains("ValidatingAdmissionPolicy") => {
+            Self::Forbidden { message, .. } if message.contains(POLICY) => {
                 "an admission policy of the cluster refuses it; its name and reason are in the message"
             }
             Self::Forbidden { .. } => {

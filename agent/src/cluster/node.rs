@@ -79,6 +79,15 @@ impl Node {
         }
     }
 
+    /// What a predecessor attested stays: its own are older than all of this one's.
+    pub fn remember(&mut self, before: Vec<EndedInjection>) {
+        let own = std::mem::take(&mut self.ended);
+        self.ended = before.into();
+        for EndedInjection { uid, effect_ended, clean } in own {
+            self.ended(&uid, effect_ended, clean);
+        }
+    }
+
     /// What a sweep could not take away.
     pub fn swept(&mut self, failed: &[String]) -> bool {
         let residue: Vec<String> = failed.iter().take(RESIDUE).map(|f| super::report::short(f)).collect();
@@ -142,6 +151,16 @@ mod tests {
         let ended = node.status(vec![], &Guard::Untried, "now".into()).ended;
         assert_eq!((ended.len(), ended[0].uid.as_str()), (ENDED, "6"));
         assert_eq!(ended.last().unwrap().effect_ended.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn what_a_predecessor_attested_is_kept_before_ones_own() {
+        let one = |uid: &str, at: &str| EndedInjection { uid: uid.into(), effect_ended: Some(at.into()), clean: None };
+        let mut node = node(None);
+        node.ended("b", Some("own".into()), None);
+        node.remember(vec![one("a", "before"), one("b", "before")]);
+        let ended = node.status(vec![], &Guard::Proven, "now".into()).ended;
+        assert_eq!(ended, [one("a", "before"), one("b", "own")]);
     }
 
     #[test]

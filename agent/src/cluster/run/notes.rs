@@ -7,6 +7,7 @@ use crate::core::Outcome;
 use crate::ports::{Lever, Witness};
 use rumpus_cluster::{ChaosHalt, ChaosInjection, Error, Seen};
 use rumpus_model::injection::{Attestation, Injection};
+use rumpus_model::wire::EndedInjection;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -20,14 +21,24 @@ pub(super) enum Note {
     Attested(Box<Attestation>),
     Canary(Result<(), String>),
     Halt(Box<Result<Seen<ChaosHalt>, Error>>),
-    HaltAttested { halt: String },
+    HaltAttested {
+        halt: String,
+    },
     Injection(Box<Result<Seen<ChaosInjection>, Error>>),
     Lease(Result<LeaseRead, String>),
     NodeReported(Result<(), Error>),
-    Reported { uid: String, last: bool, answer: Result<(), Error> },
+    /// What the node's own object holds from before this agent.
+    Predecessor(Vec<EndedInjection>),
+    Reported {
+        uid: String,
+        last: bool,
+        answer: Result<(), Error>,
+    },
     Round(Box<Reading>),
     Stop,
-    Swept { failed: Vec<String> },
+    Swept {
+        failed: Vec<String>,
+    },
 }
 
 /// The question whether an injection may begin.

@@ -42,6 +42,8 @@ pub(super) struct Serve {
     agent: Agent,
     desk: Desk,
     node: Node,
+    /// What a predecessor attested was read: until then a report would wipe it out.
+    remembers: bool,
     engines: Arc<BTreeMap<Engine, Capability>>,
     told: Told,
     notes: UnboundedSender<Note>,
@@ -90,6 +92,7 @@ impl Serve {
             agent,
             desk,
             node,
+            remembers: false,
             engines: Arc::new(engines),
             told,
             notes,
@@ -220,6 +223,17 @@ impl Serve {
 
     fn report(&mut self, what: String, now: Duration) {
         let cluster = self.cluster.clone();
+        if what == NODE && !self.remembers {
+            let name = self.config.node.clone();
+            self.spawn(async move {
+                match cluster.get::<ChaosNode>("", &name).await {
+                    Ok(node) => Note::Predecessor(node.status.map_or_else(Vec::new, |status| status.ended)),
+                    Err(Error::NotFound { .. }) => Note::Predecessor(Vec::new()),
+                    Err(error) => Note::NodeReported(Err(error)),
+                }
+            });
+            return;
+        }
         if what == NODE {
             let active = self.desk.live().into_iter().map(|(uid, _)| uid).collect();
             let status = self.node.status(active, self.desk.guard(), Clock.now());

@@ -53,6 +53,12 @@ impl Serve {
                 self.carry_out(acts, now);
             }
             Note::Reported { uid, last, answer } => self.reported(&uid, last, answer, now),
+            Note::Predecessor(ended) => {
+                self.node.remember(ended);
+                self.remembers = true;
+                self.reports.answered(NODE, true, now);
+                self.reports.ask(NODE, true, now);
+            }
             Note::NodeReported(answer) => {
                 if let Err(error) = &answer {
                     tracing::warn!(error = chain(error), "the ChaosNode could not be written");
@@ -209,7 +215,10 @@ impl Serve {
     }
 
     fn reported(&mut self, uid: &str, last: bool, answer: Result<(), Error>, now: Duration) {
-        let nobody = matches!(answer, Err(Error::NotFound { .. } | Error::Conflict { .. }));
+        // An agent that is stopped and has lost its rights is being uninstalled: nobody will ever take its report. The
+        // run stays unconfirmed.
+        let uninstalled = self.stopping.is_some() && answer.as_ref().is_err_and(Error::is_without_right);
+        let nobody = uninstalled || matches!(answer, Err(Error::NotFound { .. } | Error::Conflict { .. }));
         if let Err(error) = &answer {
             tracing::warn!(injection = uid, error = chain(error), "its status could not be written");
         }

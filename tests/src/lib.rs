@@ -4,3 +4,4 @@ pub mod bench;
 pub mod builders;
 pub mod clusters;
 pub mod kernel;
+pub mod live;

@@ -1,6 +1,4 @@
-//! The chart's tests: what it renders, and what a real API server makes of its rules.
-//!
-//! Both are test binaries of the crate `tests`; here their tools and their cluster are provided.
+//! The test of what the chart renders: its tools and schemas are provided here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,15 +7,12 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::command::{capture, command, run};
+use crate::command::command;
 use crate::place;
 use crate::testbed;
 
 /// Counts with the way in which schemas are made, so that no cache serves old ones.
 const RECIPE: &str = "1";
-
-/// Where the release lies; the tests know it by this name.
-const NAMESPACE: &str = "rumpus-system";
 
 /// Returns the command that tests what the chart renders.
 pub(crate) fn render_tests() -> Result<Command> {
@@ -28,54 +23,8 @@ pub(crate) fn render_tests() -> Result<Command> {
     Ok(cargo)
 }
 
-/// Returns the command that tries the chart's rules on the cluster of a kubeconfig.
-pub(crate) fn admission_tests(kubeconfig: &Path) -> Result<Command> {
-    let mut cargo = tests("needs-cluster", "admission")?;
-    cargo.env("RUMPUS_KUBECONFIG", kubeconfig);
-    Ok(cargo)
-}
-
-/// An installation of the chart as it lies in the checkout.
-#[derive(Debug)]
-pub(crate) struct Installation {
-    kubeconfig: PathBuf,
-    /// Whether it is to go again.
-    passing: bool,
-}
-
-impl Installation {
-    /// Brings the release to the chart's present state, with the values that it had; where there is
-    /// none yet, one without an image to run: rules and roles need no pod of ours.
-    pub(crate) fn provide(kubeconfig: &Path) -> Result<Self> {
-        let mut list = helm(kubeconfig, &["list", "--short", "--filter", "^rumpus$", "--all"])?;
-        let passing = capture(&mut list)?.trim().is_empty();
-        let mut upgrade = helm(kubeconfig, &["upgrade", "--install", "--create-namespace", "rumpus"])?;
-        upgrade.arg(place::root()?.join("chart"));
-        upgrade.args(if passing {
-            ["--set", "image.pullPolicy=Never"].as_slice()
-        } else {
-            &["--reset-then-reuse-values"]
-        });
-        run(&mut upgrade)?;
-        Ok(Self { kubeconfig: kubeconfig.to_path_buf(), passing })
-    }
-
-    /// Uninstalls what was not there before.
-    pub(crate) fn leave(self) -> Result<()> {
-        if !self.passing {
-            return Ok(());
-        }
-        run(&mut helm(&self.kubeconfig, &["uninstall", "--wait", "rumpus"])?)
-    }
-}
-
-fn helm(kubeconfig: &Path, args: &[&str]) -> Result<Command> {
-    let mut helm = command(testbed::tool_path(testbed::Tool::Helm)?, args);
-    helm.args(["--namespace", NAMESPACE]).env("KUBECONFIG", kubeconfig);
-    Ok(helm)
-}
-
-fn tests(feature: &str, test: &str) -> Result<Command> {
+/// Returns the command that runs one test binary of the crate `tests` with what it needs.
+pub(crate) fn tests(feature: &str, test: &str) -> Result<Command> {
     let mut cargo = command("cargo", ["test", "--package", "rumpus-tests", "--features", feature, "--test", test]);
     cargo.current_dir(place::root()?);
     Ok(cargo)

@@ -29,7 +29,7 @@ impl Runc {
         let container = Self { folder, id: id.to_owned() };
         let bundle = container.folder.join("bundles").join(id);
         fs::create_dir_all(bundle.join("rootfs")).with_context(|| format!("make {}", bundle.display()))?;
-        let config = config(&network.path(), id)?;
+        let config = config(network.path(), id)?;
         fs::write(bundle.join("config.json"), config.to_string()).context("write a container's configuration")?;
         let bundle = bundle.display().to_string();
         container.runc(&["run", "--detach", "--bundle", &bundle, "--pid-file", &container.pid_file(), id])?;

@@ -19,6 +19,9 @@ use crate::command::{capture, command};
 const ETCD: &str = "http://127.0.0.1:12379";
 const ETCD_PEERS: &str = "http://127.0.0.1:12380";
 
+/// The API server's audit log, in the run folder.
+pub(crate) const AUDIT_LOG: &str = "audit.log";
+
 /// How long each part may take on a machine that is busy with other things.
 const START: Duration = Duration::from_secs(240);
 
@@ -156,7 +159,7 @@ fn api_server(folder: &Folder, authority: &Pair, accounts: &Pair) -> Result<Vec<
         file("service-account-key-file", &accounts.certificate),
         file("service-account-signing-key-file", &accounts.key),
         file("audit-policy-file", &policy),
-        file("audit-log-path", &folder.file("audit.log")),
+        file("audit-log-path", &folder.file(AUDIT_LOG)),
         // It counts keys by a list that etcd 3.4 does not serve from the cache, and logs each failure.
         flag("feature-gates", "SizeBasedListCostEstimate=false"),
         // A test reads the log from where it began: it must not be rotated away below it.

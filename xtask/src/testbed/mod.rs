@@ -15,6 +15,7 @@ mod down;
 mod folder;
 mod image;
 mod inside;
+mod install;
 mod kubeconfig;
 mod kubectl;
 mod module;
@@ -28,7 +29,7 @@ mod tunables;
 mod wait;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -36,6 +37,7 @@ use clap::Subcommand;
 
 pub(crate) use self::module::{KUBERNETES, kubernetes_source};
 
+use self::control_plane::AUDIT_LOG;
 use self::folder::{Folder, Lock};
 use self::network::Node;
 use self::programs::Programs;
@@ -117,10 +119,7 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode> {
             let all_is_well = status::print(&folder, &Programs::fetch()?)?;
             return Ok(if all_is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Verb::Down => {
-            let _lock = Lock::take()?;
-            down::run(&folder)?;
-        }
+        Verb::Down => stop()?,
         Verb::Kubectl { args } => {
             is_up(&folder)?;
             let mut kubectl = kubectl::owner(&folder, &module::kubernetes()?, args)?;
@@ -138,9 +137,56 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the access of the cluster's owner to the testbed, which has to be up.
-pub(crate) fn kubeconfig() -> Result<PathBuf> {
-    access(&Folder::locate()?, None, &[])
+/// How a task reaches the testbed, and the programs that belong to it.
+#[derive(Debug)]
+pub(crate) struct Access {
+    kubeconfig: PathBuf,
+    kubectl: PathBuf,
+    helm: PathBuf,
+    cli: PathBuf,
+    audit: PathBuf,
+}
+
+impl Access {
+    /// Tells a program where all of it is.
+    pub(crate) fn hand_to(&self, program: &mut Command) {
+        program.env("RUMPUS_KUBECONFIG", &self.kubeconfig).env("RUMPUS_KUBECTL", &self.kubectl);
+        program.env("RUMPUS_HELM", &self.helm).env("RUMPUS_CLI", &self.cli);
+        program.env("RUMPUS_AUDIT_LOG", &self.audit);
+    }
+
+    /// Does something while no controller runs; afterwards one does, whatever came of it.
+    pub(crate) fn without_controller<T>(&self, what: impl FnOnce() -> Result<T>) -> Result<T> {
+        let folder = Folder::locate()?;
+        install::scale_controller(&folder, &Programs::fetch()?, 0)?;
+        let outcome = what();
+        install::scale_controller(&folder, &Programs::fetch()?, 1)?;
+        outcome
+    }
+}
+
+/// Whether a testbed was started and not taken down.
+pub(crate) fn is_running() -> Result<bool> {
+    Ok(Folder::locate()?.exists())
+}
+
+/// Starts what is not running of the testbed, with Rumpus as it lies in the checkout.
+pub(crate) fn start() -> Result<Access> {
+    let folder = Folder::locate()?;
+    up(&folder)?;
+    Ok(Access {
+        kubeconfig: kubeconfig::admin(&folder)?,
+        kubectl: tool_path(Tool::Kubectl)?,
+        helm: tool_path(Tool::Helm)?,
+        cli: crate::image::binary_path()?,
+        audit: folder.file(AUDIT_LOG),
+    })
+}
+
+/// Takes the testbed down.
+pub(crate) fn stop() -> Result<()> {
+    let _lock = Lock::take()?;
+    down::run(&Folder::locate()?)
 }
 
 fn up(folder: &Folder) -> Result<()> {
@@ -148,6 +194,7 @@ fn up(folder: &Folder) -> Result<()> {
     let began = Instant::now();
     let programs = Programs::fetch()?;
     let images = image::own(&programs)?;
+    let rumpus = crate::image::build()?;
     println!("   every program is here after {:.1} s", began.elapsed().as_secs_f64());
     let began = Instant::now();
     folder.make()?;
@@ -163,6 +210,7 @@ fn up(folder: &Folder) -> Result<()> {
         image::load(&programs, &image)?;
     }
     dns::start(folder, &programs)?;
+    install::run(folder, &programs, &rumpus)?;
     println!(
         "   the testbed is up after {:.1} s: cargo xtask testbed kubectl get nodes",
         began.elapsed().as_secs_f64()

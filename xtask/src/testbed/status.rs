@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use super::control_plane::{self, PARTS};
 use super::dns;
 use super::folder::Folder;
+use super::install;
 use super::network::Node;
 use super::node;
 use super::part::{self, Part};
@@ -72,6 +73,7 @@ fn look(folder: &Folder, programs: &Programs) -> Result<Vec<Line>> {
         }
     }
     lines.push(Line { part: "coredns".to_owned(), running: None, health: dns::is_available(folder, programs) });
+    lines.push(Line { part: "rumpus".to_owned(), running: None, health: install::is_ready(folder, programs) });
     Ok(lines)
 }
 

@@ -33,10 +33,11 @@ impl Side {
     }
 }
 
-/// A network namespace with a name.
+/// A network namespace, with a name or of a process.
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
+    path: PathBuf,
     handle: File,
 }
 
@@ -56,7 +57,17 @@ impl Namespace {
         });
         bound?;
         let handle = File::open(&path).with_context(|| format!("open {}", path.display()))?;
-        Ok(Self { name: name.to_owned(), handle })
+        Ok(Self { name: name.to_owned(), path, handle })
+    }
+
+    /// Opens the namespace of a process of somebody else's; `name` is for messages only.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn of_process(name: &str, pid: i32) -> Result<Self> {
+        let path = PathBuf::from(format!("/proc/{pid}/ns/net"));
+        let handle = File::open(&path).with_context(|| format!("open {}", path.display()))?;
+        Ok(Self { name: name.to_owned(), path, handle })
     }
 
     /// Returns the name under which `ip netns` and policies know the namespace.
@@ -67,8 +78,8 @@ impl Namespace {
 
     /// Returns the namespace's file.
     #[must_use]
-    pub fn path(&self) -> PathBuf {
-        path(&self.name)
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Runs a function inside the namespace, on a thread of its own, and returns what it returns.

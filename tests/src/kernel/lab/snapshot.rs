@@ -31,7 +31,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn take(namespaces: &[&Namespace]) -> Result<Self> {
+    /// Asks the tools inside of each of the namespaces.
+    ///
+    /// # Errors
+    /// If a tool cannot be run or fails.
+    pub fn take(namespaces: &[&Namespace]) -> Result<Self> {
         let mut answers = BTreeMap::new();
         for namespace in namespaces {
             for (tool, args) in QUESTIONS {

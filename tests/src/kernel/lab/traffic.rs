@@ -70,8 +70,16 @@ impl Namespace {
     /// # Errors
     /// If the socket cannot be made inside the namespace.
     pub fn udp_echo(&self, address: IpAddr) -> Result<Echo> {
+        self.udp_echo_at((address, 0).into())
+    }
+
+    /// Starts a UDP echo server.
+    ///
+    /// # Errors
+    /// If the socket cannot be made inside the namespace.
+    pub fn udp_echo_at(&self, address: SocketAddr) -> Result<Echo> {
         let socket = self.run(|| {
-            let socket = UdpSocket::bind((address, 0)).with_context(|| format!("bind UDP to {address}"))?;
+            let socket = UdpSocket::bind(address).with_context(|| format!("bind UDP to {address}"))?;
             socket.set_read_timeout(Some(TICK)).context("limit the wait of a socket")?;
             Ok(socket)
         })?;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Caller, RUMPUS};
 use crate::objects;
 use crate::site::{alone, until};
+use rumpus_tests::live::api::{Caller, RUMPUS};
 
 const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
 

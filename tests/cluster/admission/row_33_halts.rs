@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Caller, RUMPUS};
 use crate::objects::{self, experiment, run};
 use crate::site::{Site, with};
+use rumpus_tests::live::api::{Caller, RUMPUS};
 
 const RULE: &str = "ValidatingAdmissionPolicy 'rumpus-halts-ended-by-resumers'";
 

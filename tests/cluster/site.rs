@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, RwLock};
 
-use crate::api::{Caller, RUMPUS};
 use crate::objects;
+use rumpus_tests::live::api::{Caller, RUMPUS};
 
 /// The namespace of the installation; `cargo xtask` installs it there.
 pub(crate) const RELEASE: &str = "rumpus-system";
@@ -27,7 +27,7 @@ pub(crate) struct Site {
 }
 
 /// Runs a test while no other one changes the rules.
-pub(crate) fn with<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(&'static Site) -> F + Send + 'static) {
+pub(crate) fn with<F: Future<Output = ()> + 'static>(test: impl FnOnce(&'static Site) -> F + 'static) {
     block(async move {
         let _rules = RULES.read().await;
         run(test).await;
@@ -35,7 +35,7 @@ pub(crate) fn with<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(&'
 }
 
 /// Runs a test that changes the rules, or the rights of an account that others use, alone.
-pub(crate) fn alone<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(&'static Site) -> F + Send + 'static) {
+pub(crate) fn alone<F: Future<Output = ()> + 'static>(test: impl FnOnce(&'static Site) -> F + 'static) {
     block(async move {
         let _rules = RULES.write().await;
         run(test).await;
@@ -44,16 +44,17 @@ pub(crate) fn alone<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(&
 
 fn block(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-    runtime.block_on(test);
+    // A test's future stays on this thread.
+    tokio::task::LocalSet::new().block_on(&runtime, test);
 }
 
-async fn run<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(&'static Site) -> F + Send + 'static) {
+async fn run<F: Future<Output = ()> + 'static>(test: impl FnOnce(&'static Site) -> F + 'static) {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("row-{}-{number}", std::process::id());
+    let name = format!("t-{}-{number}", std::process::id());
     let admin = Caller::administrator().await.expect("the administrator gets in");
     // A test's future is 'static; what it borrows lives as long as the test binary.
     let site: &'static Site = Box::leak(Box::new(Site { admin, name, made: Mutex::new(Vec::new()) }));
-    let outcome = tokio::spawn(test(site)).await;
+    let outcome = tokio::task::spawn_local(test(site)).await;
     site.clear().await;
     if let Err(failed) = outcome {
         std::panic::resume_unwind(failed.into_panic());
@@ -64,6 +65,11 @@ impl Site {
     /// Returns a name that no other test has.
     pub(crate) fn named(&self, part: &str) -> String {
         format!("{}-{part}", self.name)
+    }
+
+    /// Returns a number that no other test has.
+    pub(crate) fn number(&self) -> u32 {
+        NUMBER.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Remembers to remove what lies at a path.
@@ -212,12 +218,16 @@ impl Site {
 
 /// Asks again until an answer is as it should be, for at most half a minute: the API server learns of
 /// a changed rule or role with a delay of its own.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
-    for _try in 0..120 {
-        if ask().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
+pub(crate) async fn until(what: &str, ask: impl AsyncFnMut() -> bool) {
+    within(Duration::from_secs(30), what, ask).await;
+}
+
+/// Asks again until an answer is as it should be, and returns how long that took.
+pub(crate) async fn within(limit: Duration, what: &str, mut ask: impl AsyncFnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !ask().await {
+        assert!(began.elapsed() < limit, "after {:.1} s not yet: {what}", began.elapsed().as_secs_f64());
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("after 30 s not yet: {what}");
+    began.elapsed()
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::api::RUMPUS;
 use crate::objects;
 use crate::site::{RELEASE, with};
+use rumpus_tests::live::api::RUMPUS;
 
 #[test]
 fn row_27_an_agent_deletes_or_makes_injections() {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::api::Caller;
 use crate::objects;
 use crate::site::{RELEASE, Site, with};
+use rumpus_tests::live::api::Caller;
 
 const DELETED: &str = "ValidatingAdmissionPolicy 'rumpus-pods-deleted-by-plan'";
 const EVICTED: &str = "ValidatingAdmissionPolicy 'rumpus-pods-evicted-by-plan'";
@@ -27,7 +27,7 @@ impl Way {
     }
 
     /// Ends a pod, if it has this UID (`Null`: whatever it has).
-    async fn end(self, caller: &Caller, namespace: &str, pod: &str, uid: &Value) -> crate::api::Answer {
+    async fn end(self, caller: &Caller, namespace: &str, pod: &str, uid: &Value) -> rumpus_tests::live::api::Answer {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
         let mut options = json!({ "gracePeriodSeconds": 0 });
         if !uid.is_null() {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::api::RUMPUS;
 use crate::objects::{self, experiment, policy, run};
 use crate::site::{RELEASE, alone, until, with};
+use rumpus_tests::live::api::RUMPUS;
 
 const WRITERS: &str = "ValidatingAdmissionPolicy 'rumpus-injections-by-controller'";
 const TARGETS: &str = "ValidatingAdmissionPolicy 'rumpus-targets-by-who-may-delete'";

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::api::{Patch, RUMPUS};
 use crate::objects;
 use crate::site::{RELEASE, alone, until, with};
+use rumpus_tests::live::api::{Patch, RUMPUS};
 
 const WRITERS: &str = "ValidatingAdmissionPolicy 'rumpus-injections-by-controller'";
 const REPORTERS: &str = "ValidatingAdmissionPolicy 'rumpus-injection-status-by-own-agent'";

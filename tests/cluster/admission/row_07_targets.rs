@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::api::RUMPUS;
 use crate::objects::{self, experiment, policy, run};
 use crate::site::{Site, with};
+use rumpus_tests::live::api::RUMPUS;
 
 /// The rule that all of this is about.
 const RULE: &str = "ValidatingAdmissionPolicy 'rumpus-targets-by-who-may-delete'";

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::api::RUMPUS;
 use crate::objects::{experiment, policy, run};
 use crate::site::with;
+use rumpus_tests::live::api::RUMPUS;
 
 #[test]
 fn row_11_requested_by_somebody_else() {

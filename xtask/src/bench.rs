@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::command::{command, run as run_program};
-use crate::place;
 use crate::tools::MUSL;
+use crate::{place, testbed};
 
 /// The peer: a proxy in user space that delays as well.
 const TOXIPROXY: &str = "2.12.0";
@@ -16,12 +16,28 @@ const TOXIPROXY: &str = "2.12.0";
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let peer = toxiproxy()?;
     ipset()?;
+    run_program(command(binary()?, ["bench", "--toxiproxy"]).arg(peer).args(args))
+}
+
+/// Runs the release binary's `cluster-bench` on the testbed; one that was not up goes down again.
+pub(crate) fn cluster(args: &[String]) -> Result<()> {
+    let borrowed = testbed::is_running()?;
+    let binary = binary()?;
+    let measured = testbed::start().and_then(|access| {
+        let mut bench = command(binary, ["cluster-bench"]);
+        access.hand_to(&mut bench);
+        run_program(bench.args(args))
+    });
+    if borrowed { measured } else { testbed::stop().and(measured) }
+}
+
+/// Builds the release binary and returns it.
+fn binary() -> Result<PathBuf> {
     // A release build refuses failpoints, so it goes without the crate's default features.
     let mut build = vec!["build", "--release", "--no-default-features", "--package", "rumpus-tests"];
     build.extend(["--bin", "rumpus-ktest", "--target", MUSL]);
     run_program(command("cargo", build).current_dir(place::root()?))?;
-    let binary = place::target()?.join(MUSL).join("release/rumpus-ktest");
-    run_program(command(binary, ["bench", "--toxiproxy"]).arg(peer).args(args))
+    Ok(place::target()?.join(MUSL).join("release/rumpus-ktest"))
 }
 
 /// Installs `ipset`, which the replayed sequence of the common tool starts once for each address.

@@ -51,7 +51,10 @@ enum Task {
     Sabotages,
     /// Measure, with a peer in the same run
     Bench {
-        /// What `rumpus-ktest bench` is given besides the peer
+        /// Measure Rumpus in a cluster instead, on the testbed
+        #[arg(long)]
+        cluster: bool,
+        /// What `rumpus-ktest bench` is given besides the peer, or `rumpus-ktest cluster-bench`
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<String>,
     },
@@ -80,7 +83,8 @@ fn main() -> Result<ExitCode> {
             let count = soak::sabotages()?;
             Ok(if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Task::Bench { args } => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Bench { cluster: true, args } => bench::cluster(&args).map(|()| ExitCode::SUCCESS),
+        Task::Bench { cluster: false, args } => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Image => image::build().map(|archive| {
             println!("{}", archive.display());
             ExitCode::SUCCESS

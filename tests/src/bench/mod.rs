@@ -8,6 +8,7 @@
 //! A section that cannot measure says why in its row and makes the run fail; it never prints a number instead.
 
 mod bystander;
+pub mod cluster;
 mod delay;
 mod halt;
 mod host;
@@ -76,7 +77,7 @@ pub fn run(options: &Options) -> Result<bool> {
 fn sections(options: &Options, id: &str) -> Result<bool> {
     let wanted = |name: &str| options.only.as_deref().is_none_or(|text| name.contains(text));
     let site = Site::new(id);
-    let (mut table, mut whole) = (Table::begin()?, true);
+    let (mut table, mut whole) = (Table::begin("peers in the same run")?, true);
     for (name, measure) in SECTIONS.iter().filter(|(name, _)| wanted(name)) {
         supervise::progress(&format!("measures {name}"));
         match measure(&site, &options.toxiproxy) {

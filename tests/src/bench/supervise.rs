@@ -22,6 +22,15 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// How often the run is looked at.
 const TICK: Duration = Duration::from_millis(50);
 
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ended {
+    /// By itself, and whether it measured everything.
+    Itself(bool),
+    /// It was killed, and why.
+    Broken(&'static str),
+}
+
 /// Tells who waits what happens.
 pub(super) fn progress(text: &str) {
     eprintln!("bench: {text}");
@@ -38,6 +47,16 @@ pub(super) fn run(options: &Options) -> Result<bool> {
     if let Some(only) = &options.only {
         command.args(["--only", only]);
     }
+    let ended = to_its_end(&mut command, LIMIT)?;
+    site::sweep(&id).context("remove the labs")?;
+    match ended {
+        Ended::Itself(whole) => Ok(whole),
+        Ended::Broken(why) => bail!("the bench {why}; its labs are removed"),
+    }
+}
+
+/// Runs a child until it ends, is asked to by a signal, or took too long; nothing of its group is left then.
+pub(super) fn to_its_end(command: &mut Command, limit: Duration) -> Result<Ended> {
     let mut child = command.stdin(Stdio::null()).process_group(0).spawn().context("start the run")?;
     let group = Pid::from_raw(i32::try_from(child.id()).context("a process id out of range")?);
     // Only now: a child would inherit the mask.
@@ -45,15 +64,15 @@ pub(super) fn run(options: &Options) -> Result<bool> {
     // Nobody listens any more once the run has ended.
     rumpus_cli::signals::take_over(move |signal| asked.send(signal).unwrap_or_default())
         .context("take over signals")?;
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + limit;
     let ended = loop {
         if let Some(status) = child.try_wait().context("wait for the run")? {
-            break Ok(status.success());
+            break Ended::Itself(status.success());
         }
         match signals.recv_timeout(TICK) {
             Err(RecvTimeoutError::Timeout) if Instant::now() < end => {}
-            Err(RecvTimeoutError::Timeout) => break Err("took too long"),
-            Ok(_) | Err(RecvTimeoutError::Disconnected) => break Err("was interrupted"),
+            Err(RecvTimeoutError::Timeout) => break Ended::Broken("took too long"),
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => break Ended::Broken("was interrupted"),
         }
     };
     // What the run started is in its group; workers, which are not, end with their agents.
@@ -62,9 +81,5 @@ pub(super) fn run(options: &Options) -> Result<bool> {
         Err(error) => bail!("end the run's processes: {error}"),
     }
     child.wait().context("wait for the run")?;
-    site::sweep(&id).context("remove the labs")?;
-    match ended {
-        Ok(whole) => Ok(whole),
-        Err(why) => bail!("the bench {why}; its labs are removed"),
-    }
+    Ok(ended)
 }

@@ -50,7 +50,7 @@ impl Row {
         self
     }
 
-    /// Says what peers did in this run.
+    /// Says what peers did.
     pub(super) fn peers(mut self, peers: impl Into<String>) -> Self {
         self.peers = peers.into();
         self
@@ -65,14 +65,16 @@ impl Row {
 /// The rows so far.
 #[derive(Debug)]
 pub(super) struct Table {
+    /// Heading of the column of the peers.
+    peers: &'static str,
     machine: String,
     load: String,
     rows: Vec<Row>,
 }
 
 impl Table {
-    pub(super) fn begin() -> Result<Self> {
-        Ok(Self { machine: machine::line()?, load: machine::load()?, rows: Vec::new() })
+    pub(super) fn begin(peers: &'static str) -> Result<Self> {
+        Ok(Self { peers, machine: machine::line()?, load: machine::load()?, rows: Vec::new() })
     }
 
     pub(super) fn add(&mut self, rows: Vec<Row>) {
@@ -91,7 +93,7 @@ impl Table {
 
     fn markdown(&self, load: &str) -> String {
         let mut text = format!("{}; load {} before, {load} after\n\n", self.machine, self.load);
-        text.push_str("| what | median | p99 | n | peers in the same run | goal |\n|---|---|---|---|---|---|\n");
+        text.push_str(&format!("| what | median | p99 | n | {} | goal |\n|---|---|---|---|---|---|\n", self.peers));
         for row in &self.rows {
             let cells = [&row.what, &row.value, &row.p99, &row.count, &row.peers, &row.goal];
             // A text cannot make a cell of its own.
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn a_row_is_one_line_with_six_cells_whatever_it_says() {
         let rows = vec![Row::new("a|b").value("c\nd")];
-        let table = Table { machine: "m".into(), load: "1".into(), rows };
+        let table = Table { peers: "p", machine: "m".into(), load: "1".into(), rows };
         let text = table.markdown("2");
         assert_eq!(text.lines().last(), Some("| a/b | c d |  |  |  |  |"));
     }

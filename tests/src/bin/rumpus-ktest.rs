@@ -4,6 +4,7 @@
 //! rumpus-ktest run --kernel host      every case of this kernel, each in a process of its own
 //! rumpus-ktest list | cells | sabotages | sabotaged-cells
 //! rumpus-ktest bench --toxiproxy PATH   the numbers, beside peers; a release build
+//! rumpus-ktest cluster-bench --audit LOG   the numbers of a cluster that runs on this machine; a release build
 //! ```
 //! It needs root, makes only namespaces of its own, and exits 0 only if all cases passed and at
 //! least one ran.
@@ -33,6 +34,8 @@ struct Arguments {
 enum Order {
     /// Measure, beside peers
     Bench(bench::Options),
+    /// Measure a cluster that runs on this machine
+    ClusterBench(bench::cluster::Options),
     /// List the cases, with the kernels that each is for
     List,
     /// List the cells of the matrix as fault, engine, kernel
@@ -103,7 +106,8 @@ fn main() -> Result<ExitCode> {
         Some(_) | None => {}
     }
     match Arguments::parse().order {
-        Order::Bench(options) => Ok(if bench::run(&options)? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        Order::Bench(options) => Ok(code(bench::run(&options)?)),
+        Order::ClusterBench(options) => Ok(code(bench::cluster::run(&options)?)),
         Order::List => {
             for case in cases::all() {
                 let kernels: Vec<&str> = case.kernels.iter().map(|kernel| kernel.name()).collect();
@@ -150,7 +154,11 @@ fn run_all(run: Run) -> Result<ExitCode> {
     let cases: Vec<Case> = cases::all().into_iter().filter(wanted).collect();
     let report = Report::new(run.results.as_deref(), settings.kernel)?;
     let report = runner::run(&cases, run.jobs, &settings, report)?;
-    Ok(if report.finish(settings.seed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code(report.finish(settings.seed)))
+}
+
+fn code(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn settings(asked: Asked) -> Result<Settings> {

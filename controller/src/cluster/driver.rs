@@ -23,6 +23,8 @@ use tokio::sync::mpsc;
 const START_WINDOW: Duration = Duration::from_secs(30);
 /// How often the admission policies are looked at.
 const GUARD_EVERY: Duration = Duration::from_secs(60);
+/// How soon again while they could not be read or do not stand: nothing is armed until then.
+const GUARD_AGAIN: Duration = Duration::from_secs(2);
 /// How often the ChaosNodes and the canary are looked at, besides at each change.
 const UPKEEP_EVERY: Duration = Duration::from_secs(60);
 /// The loop turns at least this often, so that its health can be judged.
@@ -223,6 +225,9 @@ impl Driver {
             }
             Back::Lease(event) => self.elect(event),
             Back::Guard(missing) => {
+                if !missing.as_ref().is_ok_and(Vec::is_empty) {
+                    self.guard_due = self.health.clock.boot() + GUARD_AGAIN;
+                }
                 match &missing {
                     Ok(missing) if missing.is_empty() => {}
                     Ok(missing) => tracing::warn!(?missing, "Admission policies are missing: nothing is armed."),

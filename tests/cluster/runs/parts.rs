@@ -1,5 +1,7 @@
 //! The parts of Rumpus that run in the cluster: to find them, to hurt them, and to wait until they are well again.
 
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -81,9 +83,26 @@ pub(crate) async fn all_well(site: &Site) {
         let mut pods = pods_of(site, "agent").await;
         pods.extend(pods_of(site, "controller").await);
         let ready = |pod: &&Value| pod["status"]["containerStatuses"][0]["ready"] == true;
-        pods.len() == 4 && pods.iter().filter(ready).count() == 4 && nodes_are_well(site).await
+        pods.len() == 4 && pods.iter().filter(ready).count() == 4
+            && nodes_are_well(site).await
+            // The controller may have looked at the admission policies when nobody answered.
+            && ask_controller(site, "/metrics").await.contains("rumpus_admission_missing 0")
     })
     .await;
+}
+
+/// Asks the controller over plain HTTP; returns the whole answer.
+pub(crate) async fn ask_controller(site: &Site, path: &str) -> String {
+    let pods = pods_of(site, "controller").await;
+    let address = pods[0]["status"]["podIP"].as_str().expect("it has an address");
+    let address: IpAddr = address.parse().expect("it is an address");
+    let limit = Duration::from_secs(10);
+    let mut stream = TcpStream::connect_timeout(&(address, 8080).into(), limit).expect("it is reached");
+    stream.set_read_timeout(Some(limit)).expect("a limit is set");
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: controller\r\n\r\n").expect("it is asked");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers in text");
+    answer
 }
 
 async fn nodes_are_well(site: &Site) -> bool {

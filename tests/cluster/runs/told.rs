@@ -1,7 +1,5 @@
 //! What a run and its controller tell: Events, columns, metrics, health, logs; and what a dry run leaves alone.
 
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,21 +9,7 @@ use super::ends::Pair;
 use super::parts::{self, NODES};
 use super::run::{experiment, partition};
 use crate::objects;
-use crate::site::{RELEASE, Site, with, within};
-
-/// Asks the controller over plain HTTP; returns the whole answer.
-async fn ask_controller(site: &Site, path: &str) -> String {
-    let pods = parts::pods_of(site, "controller").await;
-    let address = pods[0]["status"]["podIP"].as_str().expect("it has an address");
-    let address: IpAddr = address.parse().expect("it is an address");
-    let limit = Duration::from_secs(10);
-    let mut stream = TcpStream::connect_timeout(&(address, 8080).into(), limit).expect("it is reached");
-    stream.set_read_timeout(Some(limit)).expect("a limit is set");
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: controller\r\n\r\n").expect("it is asked");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers in text");
-    answer
-}
+use crate::site::{RELEASE, with, within};
 
 #[test]
 fn a_run_is_told_by_events_columns_and_metrics() {
@@ -53,12 +37,12 @@ fn a_run_is_told_by_events_columns_and_metrics() {
             assert!(table.contains(word), "{word} is no column:\n{table}");
         }
         for path in ["/healthz", "/readyz"] {
-            let answer = ask_controller(site, path).await;
+            let answer = parts::ask_controller(site, path).await;
             assert!(answer.lines().next().is_some_and(|line| line.contains(" 200 ")), "{path}: {answer}");
         }
-        let metrics = ask_controller(site, "/metrics").await;
+        let metrics = parts::ask_controller(site, "/metrics").await;
         assert!(metrics.contains("# TYPE rumpus_"), "{metrics}");
-        let missing = ask_controller(site, "/absent").await;
+        let missing = parts::ask_controller(site, "/absent").await;
         assert!(missing.lines().next().is_some_and(|line| line.contains(" 404 ")), "{missing}");
     });
 }

@@ -154,21 +154,8 @@ impl Error {
 
     /// Returns whether the caller has no right to ask for this, or is nobody any more: not an answer to what was asked.
     pub fn is_without_right(&self) -> bool {
-        match self {
-            Self::Forbidden { message, .. } => !message.contains(POLICY),
-            Self::Unauthenticated { .. } => true,
-            Self::NotFound { .. }
-            | Self::AlreadyExists { .. }
-            | Self::Conflict { .. }
-            | Self::Invalid { .. }
-            | Self::Expired { .. }
-            | Self::TooManyRequests { .. }
-            | Self::Server { .. }
-            | Self::Timeout { .. }
-            | Self::Unreachable { .. }
-            | Self::Unreadable { .. }
-            | Self::Unsendable { .. } => false,
-        }
+        matches!(self, Self::Unauthenticated { .. })
+            || matches!(self, Self::Forbidden { message, .. } if !message.contains(POLICY))
     }
 
     /// Returns whether a list has to be made anew.

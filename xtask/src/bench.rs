@@ -19,16 +19,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     run_program(command(binary()?, ["bench", "--toxiproxy"]).arg(peer).args(args))
 }
 
-/// Runs the release binary's `cluster-bench` on the testbed; one that was not up goes down again.
+/// Runs the release binary's `cluster-bench` on the testbed.
 pub(crate) fn cluster(args: &[String]) -> Result<()> {
-    let borrowed = testbed::is_running()?;
     let binary = binary()?;
-    let measured = testbed::start().and_then(|access| {
+    testbed::on(|access| {
         let mut bench = command(binary, ["cluster-bench"]);
         access.hand_to(&mut bench);
         run_program(bench.args(args))
-    });
-    if borrowed { measured } else { testbed::stop().and(measured) }
+    })
 }
 
 /// Builds the release binary and returns it.

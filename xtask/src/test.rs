@@ -151,17 +151,15 @@ fn one(program: &mut Command) -> Result<Count> {
     Ok(Count::ONE)
 }
 
-/// Runs the cluster tests on the testbed; one that was not up goes down again.
+/// Runs the cluster tests on the testbed.
 fn cluster(filter: Option<&str>, soak: bool) -> Result<Count> {
-    let borrowed = testbed::is_running()?;
-    let count = testbed::start().and_then(|access| {
+    let count = testbed::on(|access| {
         // What the rules are tried on must not be tidied up by a controller, so there is none for that time.
-        let rules = access.without_controller(|| cluster_tests(&access, Part::Rules, filter, soak));
-        let runs = cluster_tests(&access, Part::Runs, filter, soak)?;
+        let rules = access.without_controller(|| cluster_tests(access, Part::Rules, filter, soak));
+        let runs = cluster_tests(access, Part::Runs, filter, soak)?;
         let rules = rules?;
         Ok(Count { passed: rules.passed + runs.passed, failed: rules.failed + runs.failed })
-    });
-    let count = if borrowed { count } else { testbed::stop().and(count) }?;
+    })?;
     if count.passed + count.failed == 0 {
         bail!("no test ran");
     }

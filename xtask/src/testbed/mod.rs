@@ -157,25 +157,25 @@ impl Access {
 
     /// Does something while no controller runs; afterwards one does, whatever came of it.
     pub(crate) fn without_controller<T>(&self, what: impl FnOnce() -> Result<T>) -> Result<T> {
-        let folder = Folder::locate()?;
-        install::scale_controller(&folder, &Programs::fetch()?, 0)?;
-        let outcome = what();
-        install::scale_controller(&folder, &Programs::fetch()?, 1)?;
+        let (folder, programs) = (Folder::locate()?, Programs::fetch()?);
+        let outcome = install::scale_controller(&folder, &programs, 0).and_then(|()| what());
+        install::scale_controller(&folder, &programs, 1)?;
         outcome
     }
 }
 
-/// Whether a testbed was started and not taken down.
-pub(crate) fn is_running() -> Result<bool> {
-    Ok(Folder::locate()?.exists())
+/// Does something on the testbed, with Rumpus as it lies in the checkout; one that was not up goes down again.
+pub(crate) fn on<T>(what: impl FnOnce(&Access) -> Result<T>) -> Result<T> {
+    let folder = Folder::locate()?;
+    let borrowed = folder.exists();
+    let outcome = start(&folder).and_then(|access| what(&access));
+    if borrowed { outcome } else { stop().and(outcome) }
 }
 
-/// Starts what is not running of the testbed, with Rumpus as it lies in the checkout.
-pub(crate) fn start() -> Result<Access> {
-    let folder = Folder::locate()?;
-    up(&folder)?;
+fn start(folder: &Folder) -> Result<Access> {
+    up(folder)?;
     Ok(Access {
-        kubeconfig: kubeconfig::admin(&folder)?,
+        kubeconfig: kubeconfig::admin(folder)?,
         kubectl: tool_path(Tool::Kubectl)?,
         helm: tool_path(Tool::Helm)?,
         cli: crate::image::binary_path()?,
@@ -183,8 +183,7 @@ pub(crate) fn start() -> Result<Access> {
     })
 }
 
-/// Takes the testbed down.
-pub(crate) fn stop() -> Result<()> {
+fn stop() -> Result<()> {
     let _lock = Lock::take()?;
     down::run(&Folder::locate()?)
 }

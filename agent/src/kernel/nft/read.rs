@@ -148,3 +148,19 @@ fn count(family: Family, name: &TableName, state: &mut TableState) -> Result<(),
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_kernel_without_nf_tables_is_known_to_have_no_tables() {
+        let refused = |source| NetlinkError::Refused { message: Some(0), source };
+        let unopened = |errno: Errno| NetlinkError::Open(std::io::Error::from_raw_os_error(errno as i32));
+        assert!(has_no_tables(&refused(Errno::EINVAL)));
+        assert!(has_no_tables(&unopened(Errno::EPROTONOSUPPORT)));
+        // Whoever may not look does not know.
+        assert!(!has_no_tables(&refused(Errno::EPERM)));
+        assert!(!has_no_tables(&unopened(Errno::EMFILE)));
+    }
+}

@@ -6,6 +6,7 @@ use super::admission;
 use super::config::Config;
 use super::core::event::{Act, Command, Event, OpId, Outcome, Revised};
 use super::core::lease::{self, Election, Standing};
+use super::core::retry::Retry;
 use super::core::{Core, Settings};
 use super::observe::{Change, News, Observed, feed};
 use super::seen;
@@ -23,8 +24,6 @@ use tokio::sync::mpsc;
 const START_WINDOW: Duration = Duration::from_secs(30);
 /// How often the admission policies are looked at.
 const GUARD_EVERY: Duration = Duration::from_secs(60);
-/// How soon again while they could not be read or do not stand: nothing is armed until then.
-const GUARD_AGAIN: Duration = Duration::from_secs(2);
 /// How often the ChaosNodes and the canary are looked at, besides at each change.
 const UPKEEP_EVERY: Duration = Duration::from_secs(60);
 /// The loop turns at least this often, so that its health can be judged.
@@ -57,6 +56,7 @@ pub(crate) struct Driver {
     health: Arc<Health>,
     results: (mpsc::Sender<Back>, mpsc::Receiver<Back>),
     guard_due: Duration,
+    guard_retry: Retry,
     upkeep_due: Duration,
     upkeep_busy: bool,
     addresses_dirty: bool,
@@ -105,6 +105,7 @@ impl Driver {
             health,
             results: mpsc::channel(RESULTS),
             guard_due: Duration::ZERO,
+            guard_retry: Retry::default(),
             upkeep_due: Duration::ZERO,
             upkeep_busy: false,
             addresses_dirty: false,
@@ -225,8 +226,13 @@ impl Driver {
             }
             Back::Lease(event) => self.elect(event),
             Back::Guard(missing) => {
-                if !missing.as_ref().is_ok_and(Vec::is_empty) {
-                    self.guard_due = self.health.clock.boot() + GUARD_AGAIN;
+                if missing.as_ref().is_ok_and(Vec::is_empty) {
+                    self.guard_retry.succeeded();
+                } else {
+                    // Nothing is armed until they are seen to stand.
+                    let now = self.health.clock.boot();
+                    self.guard_retry.failed(now);
+                    self.guard_due = self.guard_retry.wake_at(now).unwrap_or(now);
                 }
                 match &missing {
                     Ok(missing) if missing.is_empty() => {}

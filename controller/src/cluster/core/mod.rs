@@ -16,7 +16,7 @@ pub mod event;
 pub mod lease;
 pub mod no;
 mod orphan;
-mod retry;
+pub(crate) mod retry;
 mod run;
 mod share;
 mod spec;

@@ -87,6 +87,15 @@ pub(crate) fn state(state: &str) -> Value {
     json!({ "apiVersion": "rumpus.dev/v1alpha1", "kind": "ChaosInjection", "status": { "state": state } })
 }
 
+/// An object that was read, as it can be created again: without what the server sets.
+pub(crate) fn anew(read: &Value) -> Value {
+    let mut object = read.clone();
+    for field in ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"] {
+        object["metadata"].as_object_mut().expect("it has metadata").remove(field);
+    }
+    object
+}
+
 fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "rumpus.dev/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec })
 }

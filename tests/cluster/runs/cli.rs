@@ -17,6 +17,17 @@ pub(crate) fn rumpus(args: &[&str]) -> Command {
     command
 }
 
+/// Runs kubectl as the administrator, and returns what it printed; it has to succeed.
+pub(crate) fn kubectl(args: &[&str]) -> String {
+    let output = Command::new(std::env::var_os("RUMPUS_KUBECTL").expect("RUMPUS_KUBECTL names the program"))
+        .args(args)
+        .env("KUBECONFIG", std::env::var_os("RUMPUS_KUBECONFIG").expect("RUMPUS_KUBECONFIG names a file"))
+        .output()
+        .expect("kubectl starts");
+    assert!(output.status.success(), "kubectl {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("kubectl writes text")
+}
+
 /// Runs it to its end.
 pub(crate) fn say(args: &[&str]) -> Said {
     let output = rumpus(args).output().expect("the command starts");

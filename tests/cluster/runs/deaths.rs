@@ -171,8 +171,7 @@ fn an_agent_that_is_replaced_ends_its_faults_first() {
         parts::all_well(site).await;
         run.over().await;
         // The next one works.
-        run.delete("Background").await;
-        within(Duration::from_secs(20), "the run is gone", async || site.admin.get(&run.path).await.code == 404).await;
+        run.remove().await;
         let next = pair.cut("1m").await;
         next.stop().await;
         next.over().await;

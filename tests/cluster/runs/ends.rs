@@ -184,14 +184,12 @@ fn a_halt_of_each_scope_ends_what_is_in_it_and_blocks_what_comes() {
                 NODES.iter().all(|name| nodes.iter().any(|node| node["metadata"]["name"] == *name && seen(node)))
             })
             .await;
-            run.delete("Background").await;
-            within(ASKED, "the run is gone", async || site.admin.get(&run.path).await.code == 404).await;
+            run.remove().await;
             let blocked = pair.shop.start("cut", &experiment("web", &partition("db"), Some("2m"))).await;
             let status = blocked.refused().await;
             assert!(status["refusals"].to_string().contains(&name), "it names the Halt: {status:#}");
             assert!(pair.talks(), "a Halt does not block");
-            blocked.delete("Background").await;
-            within(ASKED, "the run is gone", async || site.admin.get(&blocked.path).await.code == 404).await;
+            blocked.remove().await;
             site.admin.delete(&format!("{RUMPUS}/chaoshalts/{name}"), &Value::Null).await.ok();
             pair.is_as_before().await;
         }

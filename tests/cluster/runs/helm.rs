@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::cli::kubectl;
 use super::ends::Pair;
 use super::parts::{self, NODES};
+use crate::objects::anew;
 use crate::site::{RELEASE, Site, within};
 
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -107,7 +109,6 @@ fn entries(folder: &Path) -> Vec<String> {
 
 /// Returns what still exists of a manifest, but for the definitions.
 async fn left_of(site: &Site, manifest: &str) -> Vec<String> {
-    let kubectl = std::env::var_os("RUMPUS_KUBECTL").expect("RUMPUS_KUBECTL names the program");
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("manifest.yaml");
     fs::write(&file, manifest).expect("it is written");
@@ -116,13 +117,9 @@ async fn left_of(site: &Site, manifest: &str) -> Vec<String> {
         parts::pods_of(site, "agent").await.is_empty() && parts::pods_of(site, "controller").await.is_empty()
     })
     .await;
-    let output = Command::new(kubectl)
-        .args(["get", "--ignore-not-found", "--output", "name", "--filename", &file.display().to_string()])
-        .env("KUBECONFIG", std::env::var_os("RUMPUS_KUBECONFIG").expect("RUMPUS_KUBECONFIG names a file"))
-        .output()
-        .expect("kubectl starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
+    let file = file.display().to_string();
+    let found = kubectl(&["get", "--ignore-not-found", "--output", "name", "--filename", &file]);
+    for line in found.lines() {
         if !line.starts_with("customresourcedefinition") {
             left.push(line.to_owned());
         }
@@ -144,10 +141,7 @@ fn deleting_the_definitions_in_the_midst_of_a_fault_ends_it() {
             site.admin.get(&format!("{DEFINITIONS}/{name}")).await.code == 404
         })
         .await;
-        let mut again = kept.clone();
-        for field in ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"] {
-            again["metadata"].as_object_mut().expect("it has metadata").remove(field);
-        }
+        let mut again = anew(&kept);
         again.as_object_mut().expect("an object").remove("status");
         site.admin.post(DEFINITIONS, &again).await.ok();
         within(Duration::from_secs(30), "the definition is served", async || {

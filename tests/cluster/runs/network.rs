@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use rumpus_tests::kernel::lab::{Arrivals, Flow};
 use rumpus_tests::live::pod::Pod;
 
-use super::cli::{rumpus, say};
+use super::cli::{kubectl, rumpus, say};
 use super::parts::{NODES, ended};
 use super::run::{experiment, partition};
 use super::shop::Shop;
@@ -46,12 +46,7 @@ fn a_policy_slows_the_calls_to_a_service_until_it_is_stopped() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("policy.yaml");
         fs::write(&file, policy("latency-to-service.yaml", &shop.namespace)).expect("the policy is written");
-        let applied = std::process::Command::new(std::env::var_os("RUMPUS_KUBECTL").expect("RUMPUS_KUBECTL"))
-            .env("KUBECONFIG", std::env::var_os("RUMPUS_KUBECONFIG").expect("RUMPUS_KUBECONFIG"))
-            .args(["apply", "--filename", &file.display().to_string()])
-            .output()
-            .expect("kubectl starts");
-        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+        kubectl(&["apply", "--filename", &file.display().to_string()]);
 
         let planned = say(&["-n", &shop.namespace, "plan", "policy/latency-to-service", "-o", "json"]);
         assert_eq!(planned.code, 0, "{}", planned.text);

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
+use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -86,23 +87,23 @@ pub(crate) async fn all_well(site: &Site) {
         pods.len() == 4 && pods.iter().filter(ready).count() == 4
             && nodes_are_well(site).await
             // The controller may have looked at the admission policies when nobody answered.
-            && ask_controller(site, "/metrics").await.contains("rumpus_admission_missing 0")
+            && ask_controller(site, "/metrics").await.is_ok_and(|told| told.contains("rumpus_admission_missing 0"))
     })
     .await;
 }
 
 /// Asks the controller over plain HTTP; returns the whole answer.
-pub(crate) async fn ask_controller(site: &Site, path: &str) -> String {
+pub(crate) async fn ask_controller(site: &Site, path: &str) -> Result<String> {
     let pods = pods_of(site, "controller").await;
-    let address = pods[0]["status"]["podIP"].as_str().expect("it has an address");
-    let address: IpAddr = address.parse().expect("it is an address");
+    let address =
+        pods.first().and_then(|pod| pod["status"]["podIP"].as_str()).context("no controller has an address")?;
     let limit = Duration::from_secs(10);
-    let mut stream = TcpStream::connect_timeout(&(address, 8080).into(), limit).expect("it is reached");
-    stream.set_read_timeout(Some(limit)).expect("a limit is set");
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: controller\r\n\r\n").expect("it is asked");
+    let mut stream = TcpStream::connect_timeout(&(address.parse::<IpAddr>()?, 8080).into(), limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: controller\r\n\r\n")?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers in text");
-    answer
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 async fn nodes_are_well(site: &Site) -> bool {

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use rumpus_tests::live::objects;
+
 use super::parts::NODES;
 use super::run::experiment;
-use super::shop::{Shop, spec};
+use super::shop::Shop;
 use crate::site::{with, within};
 
 async fn is_ready(shop: &Shop) -> bool {
-    let pod = shop.site.admin.get(&format!("{}/web", shop.core("pods"))).await.ok();
-    let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+    objects::is_ready(&shop.site.admin.get(&format!("{}/web", shop.core("pods"))).await.ok())
 }
 
 #[test]
 fn the_nodes_probes_pass_unless_they_are_included() {
     with(async |site| {
         let shop = Shop::open(site, "probes").await;
-        let mut spec = spec();
+        let mut spec = objects::pod_spec();
         spec["nodeName"] = json!(NODES[2]);
         spec["containers"][0]["readinessProbe"] = json!({
             "httpGet": { "port": 8080, "path": "/index.html" },

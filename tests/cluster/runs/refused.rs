@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use rumpus_tests::live::pod::Pod;
+
 use super::parts::{self, NODES};
 use super::run::{experiment, partition};
 use super::shop::Shop;
@@ -113,10 +115,16 @@ fn an_agent_refuses_a_pod_of_a_protected_namespace_whoever_asks() {
             if answer.code == 200 {
                 status = answer.body["status"].clone();
             }
-            answer.code == 404 || status["state"] == "Refused"
+            let state = status["state"].as_str().unwrap_or_default();
+            assert!(!["InEffect", "Ending", "Restored", "Done"].contains(&state), "it was begun: {status:#}");
+            answer.code == 404 || state == "Refused"
         })
         .await;
-        assert_ne!(status["state"], "InEffect", "{status:#}");
+        if status["state"] == "Refused" {
+            assert_eq!(status["targets"][0]["reason"], "ProtectedNamespace", "{status:#}");
+        }
+        let rules = Pod::find(target).expect("it runs").net.tool("nft", &["list", "ruleset"]).expect("nft answers");
+        assert!(!rules.contains("rumpus"), "rules are in a protected pod: {rules}");
         parts::all_well(site).await;
     });
 }

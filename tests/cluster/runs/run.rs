@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use rumpus_tests::live::api::{Answer, RUMPUS};
+pub(crate) use rumpus_tests::live::objects::{experiment, partition};
 
 use super::shop::Shop;
+use crate::site::within;
 
 /// How long a step of a run may take on a busy machine; promises have bounds of their own.
 const STEP: Duration = Duration::from_secs(30);
@@ -16,26 +18,6 @@ pub(crate) struct Run<'a> {
     shop: &'a Shop,
     pub(crate) name: String,
     pub(crate) path: String,
-}
-
-/// An experiment on all pods of an application.
-pub(crate) fn experiment(app: &str, fault: &Value, duration: Option<&str>) -> Value {
-    let mut experiment = json!({
-        "targets": { "pods": { "selector": { "matchLabels": { "app": app } } } },
-        "pick": { "all": true },
-        "faults": [fault],
-        "steadyState": { "none": { "reason": "a test" } },
-    });
-    if let Some(duration) = duration {
-        experiment["duration"] = json!(duration);
-    }
-    experiment
-}
-
-/// Lets nothing through between the target and the pods of an application, both ways.
-pub(crate) fn partition(peer: &str) -> Value {
-    let pods = json!([{ "selector": { "matchLabels": { "app": peer } } }]);
-    json!({ "partition": { "how": "Drop", "direction": "Both", "peers": { "pods": pods } } })
 }
 
 impl Shop {
@@ -121,6 +103,12 @@ impl Run<'_> {
     /// Asks it to stop.
     pub(crate) async fn stop(&self) {
         self.shop.site.admin.merge(&self.path, &json!({ "spec": { "stop": true } })).await.ok();
+    }
+
+    /// Deletes it and waits until it is gone, so that its name is free again.
+    pub(crate) async fn remove(&self) {
+        self.delete("Background").await;
+        within(STEP, "the run is gone", async || self.shop.site.admin.get(&self.path).await.code == 404).await;
     }
 
     /// Deletes it in one of the three ways.

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use rumpus_tests::live::objects::{is_ready, pod_spec};
 use rumpus_tests::live::pod::Pod;
 
 use crate::site::{Site, within};
-
-/// The workload of the testbed: a static busybox.
-const IMAGE: &str = "docker.io/rumpus-testbed/busybox:1";
 
 /// How long pods may take to come up on a busy machine.
 const START: Duration = Duration::from_secs(90);
@@ -39,7 +37,7 @@ impl Shop {
         let spec = json!({
             "replicas": replicas,
             "selector": { "matchLabels": { "app": app } },
-            "template": { "metadata": { "labels": { "app": app } }, "spec": spec() },
+            "template": { "metadata": { "labels": { "app": app } }, "spec": pod_spec() },
         });
         let path = format!("/apis/apps/v1/namespaces/{}/deployments", self.namespace);
         self.site.admin.post(&path, &json!({ "metadata": { "name": app }, "spec": spec })).await.ok();
@@ -55,7 +53,7 @@ impl Shop {
     /// Starts a pod on each node (a node may be named twice) and returns them once all are ready.
     pub(crate) async fn pods_on(&self, app: &str, nodes: &[&str]) -> Vec<Pod> {
         for (number, node) in nodes.iter().enumerate() {
-            let mut spec = spec();
+            let mut spec = pod_spec();
             spec["nodeName"] = json!(node);
             let metadata = json!({ "name": format!("{app}-{number}"), "labels": { "app": app } });
             self.site.admin.post(&self.core("pods"), &json!({ "metadata": metadata, "spec": spec })).await.ok();
@@ -94,24 +92,4 @@ pub(crate) async fn container(shop: &Shop, pod: &Pod) -> (String, u64) {
     let id = status["containerID"].as_str().unwrap_or_default();
     let id = id.split_once("://").map_or(id, |(_, id)| id);
     (id.to_owned(), status["restartCount"].as_u64().unwrap_or_default())
-}
-
-fn is_ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array();
-    pod["metadata"]["deletionTimestamp"].is_null()
-        && conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
-}
-
-/// A web server that ends a second after it is asked to.
-pub(crate) fn spec() -> Value {
-    json!({
-        "automountServiceAccountToken": false,
-        "terminationGracePeriodSeconds": 1,
-        "containers": [{
-            "name": "app",
-            "image": IMAGE,
-            "imagePullPolicy": "Never",
-            "command": ["httpd", "-f", "-p", "8080", "-h", "/www"],
-        }],
-    })
 }

@@ -1,10 +1,10 @@
 //! What a run and its controller tell: Events, columns, metrics, health, logs; and what a dry run leaves alone.
 
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::cli::kubectl;
 use super::ends::Pair;
 use super::parts::{self, NODES};
 use super::run::{experiment, partition};
@@ -27,22 +27,17 @@ fn a_run_is_told_by_events_columns_and_metrics() {
             events.iter().filter(of_run).count() >= 2
         })
         .await;
-        let table = Command::new(std::env::var_os("RUMPUS_KUBECTL").expect("RUMPUS_KUBECTL names the program"))
-            .env("KUBECONFIG", std::env::var_os("RUMPUS_KUBECONFIG").expect("RUMPUS_KUBECONFIG names a file"))
-            .args(["get", "chaosruns", "-n", &pair.shop.namespace])
-            .output()
-            .expect("kubectl starts");
-        let table = String::from_utf8_lossy(&table.stdout).into_owned();
+        let table = kubectl(&["get", "chaosruns", "-n", &pair.shop.namespace]);
         for word in ["STATE", "VERDICT", "CONFIRMATION", "Finished", "Aborted", "Confirmed"] {
             assert!(table.contains(word), "{word} is no column:\n{table}");
         }
         for path in ["/healthz", "/readyz"] {
-            let answer = parts::ask_controller(site, path).await;
+            let answer = parts::ask_controller(site, path).await.expect("it answers");
             assert!(answer.lines().next().is_some_and(|line| line.contains(" 200 ")), "{path}: {answer}");
         }
-        let metrics = parts::ask_controller(site, "/metrics").await;
+        let metrics = parts::ask_controller(site, "/metrics").await.expect("it answers");
         assert!(metrics.contains("# TYPE rumpus_"), "{metrics}");
-        let missing = parts::ask_controller(site, "/absent").await;
+        let missing = parts::ask_controller(site, "/absent").await.expect("it answers");
         assert!(missing.lines().next().is_some_and(|line| line.contains(" 404 ")), "{missing}");
     });
 }

@@ -3,5 +3,6 @@
 //! their processes and networks here.
 
 pub mod api;
+pub mod objects;
 pub mod pod;
 pub mod process;

@@ -8,10 +8,11 @@ use rumpus_agent::kernel::timer::boottime;
 use serde_json::{Value, json};
 
 use super::api::until;
-use super::shop::{Shop, Wanted, experiment};
+use super::shop::{Shop, Wanted};
 use super::site::Site;
 use crate::bench::stats::Samples;
 use crate::bench::table::Row;
+use crate::live::objects::experiment;
 use crate::live::pod::Pod;
 
 const ROUNDS: usize = 20;

@@ -9,10 +9,8 @@ use super::api::{Api, until};
 use super::audit::Moment;
 use super::trial::Trial;
 use crate::live::api::RUMPUS;
+use crate::live::objects::{self, experiment, is_ready};
 use crate::live::pod::Pod;
-
-/// The workload of the testbed: a static busybox.
-const IMAGE: &str = "docker.io/rumpus-testbed/busybox:1";
 
 /// How long pods may take to come up: fifty of them on two cores.
 const START: Duration = Duration::from_secs(300);
@@ -109,50 +107,18 @@ impl Shop {
     }
 }
 
-/// An experiment on all pods of an application; one that is done once has no duration.
-pub(super) fn experiment(app: &str, fault: &Value, duration: Option<&str>) -> Value {
-    let mut experiment = json!({
-        "targets": { "pods": { "selector": { "matchLabels": { "app": app } } } },
-        "pick": { "all": true },
-        "faults": [fault],
-        "steadyState": { "none": { "reason": "a bench" } },
-    });
-    if let Some(duration) = duration {
-        experiment["duration"] = json!(duration);
-    }
-    experiment
-}
-
 /// Cuts the pods of an application off from those of another one, both ways.
 pub(super) fn partition(app: &str, peer: &str) -> Value {
-    let pods = json!([{ "selector": { "matchLabels": { "app": peer } } }]);
-    let fault = json!({ "partition": { "how": "Drop", "direction": "Both", "peers": { "pods": pods } } });
-    experiment(app, &fault, Some("5m"))
+    experiment(app, &objects::partition(peer), Some("5m"))
 }
 
 fn pod(wanted: &Wanted<'_>) -> Value {
-    json!({
-        "metadata": { "name": wanted.name, "labels": { "app": wanted.app } },
-        "spec": {
-            "nodeName": wanted.node,
-            "automountServiceAccountToken": false,
-            "terminationGracePeriodSeconds": 1,
-            "restartPolicy": wanted.restarts,
-            "containers": [{
-                "name": "app",
-                "image": IMAGE,
-                "imagePullPolicy": "Never",
-                "command": ["httpd", "-f", "-p", "8080", "-h", "/www"],
-            }],
-        },
-    })
+    let mut spec = objects::pod_spec();
+    spec["nodeName"] = json!(wanted.node);
+    spec["restartPolicy"] = json!(wanted.restarts);
+    json!({ "metadata": { "name": wanted.name, "labels": { "app": wanted.app } }, "spec": spec })
 }
 
 fn object<'v>(all: &'v [Value], name: &str) -> Option<&'v Value> {
     all.iter().find(|pod| pod["metadata"]["name"] == name)
-}
-
-fn is_ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
 }

@@ -227,15 +227,25 @@ pub fn qdisc_stats(index: u32) -> Result<Option<QdiscStats>, LinkError> {
 pub fn ensure_ifb(host: &netns::NetNs) -> Result<Vec<String>, LinkError> {
     let before = host.enter(devices)??;
     let made = netns::scratch(|| add_link("rumpusprobe"))?;
+    let removed = host.enter(|| delete_new(&before))??;
+    made.map(|()| removed)
+}
+
+/// Deletes what loading the ifb module has made in this namespace since `before`. Another process that tries the engine
+/// at the same time sees the same new devices: what it has deleted first is gone, which is no error.
+fn delete_new(before: &[Link]) -> Result<Vec<String>, LinkError> {
     let mut removed = Vec::new();
-    for link in host.enter(devices)?? {
+    for link in devices()? {
         let known = before.iter().any(|known| known.index == link.index);
         if !known && link.kind == "ifb" && MADE_BY_MODULE.contains(&link.name.as_str()) {
-            host.enter(|| delete_link(&link.name))??;
-            removed.push(link.name);
+            match delete_link(&link.name) {
+                Ok(()) => removed.push(link.name),
+                Err(error) if error.errno() == Some(Errno::ENODEV) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
-    made.map(|()| removed)
+    Ok(removed)
 }
 
 fn qdisc_head(index: u32) -> Vec<u8> {
@@ -258,6 +268,8 @@ fn dump(operation: &'static str, kind: u16, head: &[u8]) -> Result<Vec<Reply>, L
 mod tests {
     use super::*;
     use crate::kernel::attr::walk;
+    use std::sync::Barrier;
+    use std::thread;
 
     #[test]
     fn names_are_as_long_as_the_kernel_takes() {
@@ -301,6 +313,29 @@ mod tests {
         let before = host.enter(devices).unwrap().unwrap();
         ensure_ifb(&host).unwrap();
         assert_eq!(host.enter(devices).unwrap().unwrap(), before);
+    }
+
+    #[test]
+    fn two_that_take_the_modules_devices_away_at_once_both_find_no_error() {
+        netns::scratch(|| {
+            for name in ["ifb1", "ifb7"] {
+                add_link(name).unwrap();
+            }
+            let before: Vec<Link> = devices().unwrap().into_iter().filter(|link| link.name != "ifb7").collect();
+            let kept = devices().unwrap();
+            for _ in 0..20 {
+                add_link("ifb0").unwrap();
+                let start = Barrier::new(2);
+                let ask = || {
+                    start.wait();
+                    delete_new(&before).unwrap()
+                };
+                let taken = thread::scope(|scope| [scope.spawn(ask), scope.spawn(ask)].map(|one| one.join().unwrap()));
+                assert_eq!(taken.concat(), ["ifb0"]);
+            }
+            assert_eq!(devices().unwrap(), kept);
+        })
+        .unwrap();
     }
 
     #[test]

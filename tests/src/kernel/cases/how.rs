@@ -30,7 +30,8 @@ pub(super) struct How {
 
 pub(super) const PARTITION: How = How { fault: Fault::Partition, engine: Engine::Nft, words: &[] };
 pub(super) const LOSS: How = How { fault: Fault::Loss, engine: Engine::Nft, words: &["--loss", "100"] };
-pub(super) const NETEM: How = How { fault: Fault::Latency, engine: Engine::Netem, words: &["--delay", "100ms"] };
+pub(super) const NETEM: How =
+    How { fault: Fault::Latency, engine: Engine::Netem, words: &["--delay", "100ms", "--without-engine", "nfqueue"] };
 pub(super) const NFQUEUE: How =
     How { fault: Fault::Latency, engine: Engine::Nfqueue, words: &["--delay", "100ms", "--without-engine", "netem"] };
 
@@ -48,6 +49,15 @@ pub(super) enum Effect {
 impl How {
     pub(super) fn effect(&self) -> Effect {
         if self.fault == Fault::Latency { Effect::Delayed } else { Effect::Dropped }
+    }
+
+    /// Returns the flags by which a latency is made by this engine or refused, never made by the other one.
+    pub(super) fn only(&self) -> &'static [&'static str] {
+        match self.engine {
+            Engine::Netem => &["--without-engine", "nfqueue"],
+            Engine::Nfqueue => &["--without-engine", "netem"],
+            Engine::Tools | Engine::Signal | Engine::Cgroup | Engine::Nft => &[],
+        }
     }
 
     /// Makes an armed run that lasts longer than a case.

@@ -52,9 +52,8 @@ pub(super) fn round_trips_grow_by_what_was_asked(lab: &Lab, how: &How) -> Result
 
 /// A flow with jitter.
 fn jittered(lab: &Lab, how: &How, words: &[&str]) -> Result<(usize, Duration, Duration)> {
-    let engine: &[&str] = if how.words.contains(&"--without-engine") { &["--without-engine", "netem"] } else { &[] };
     let jitter = ["--delay", "60ms", "--jitter", "20ms", "--for", "5m", "--direction", "Egress", "--peer", "10.77.0.2"];
-    let running = lab.fault("latency", &jitter).and(engine).and(words).in_effect(1)?;
+    let running = lab.fault("latency", &jitter).and(how.only()).and(words).in_effect(1)?;
     let gap = Duration::from_micros(500);
     let flow = Flow { count: 2_000, gap, patience: Duration::from_secs(1), ..sent_to(lab, PEER_V4) };
     let arrivals = flow.send()?;

@@ -87,14 +87,10 @@ fn in_yaml(how: &How) -> &'static str {
     }
 }
 
-fn engine(how: &How) -> &'static [&'static str] {
-    if how.words.contains(&"--without-engine") { &["--without-engine", "netem"] } else { &[] }
-}
-
 /// Two policies in one file run side by side, each on its own peers.
 pub(super) fn two_policies_of_a_file_run_side_by_side(lab: &Lab, how: &How) -> Result<()> {
     let file = two_policies(lab, [(in_yaml(how), "10.77.0.2"), (in_yaml(how), "fd77::3")])?;
-    let running = lab.rumpus(&["run", &file, "--arm"]).and(engine(how)).in_effect(2)?;
+    let running = lab.rumpus(&["run", &file, "--arm"]).and(how.only()).in_effect(2)?;
     how.hits(sent_to(lab, PEER_V4))?;
     how.hits(sent_to(lab, OTHER_V6))?;
     spared(sent_to(lab, OTHER_V4))?;
@@ -113,7 +109,7 @@ pub(super) fn overlapping_delays_are_refused(lab: &Lab, how: &How) -> Result<()>
     };
     let clean = objects()?;
     let file = two_policies(lab, [(in_yaml(how), "10.77.0.0/24"), (in_yaml(how), "10.77.0.3")])?;
-    let ended = lab.rumpus(&["run", &file, "--arm"]).and(engine(how)).run()?.expect(3)?;
+    let ended = lab.rumpus(&["run", &file, "--arm"]).and(how.only()).run()?.expect(3)?;
     let report = ended.report()?;
     let refused = report.pointer("/plans/1/refusals/0").context("the second policy was not refused")?.to_string();
     ensure!(refused.to_lowercase().contains("delayoverlaps") && refused.contains("policy-0"), "{refused}");

@@ -39,7 +39,7 @@ pub(super) const NFQUEUE: Subject = Subject {
 pub(super) const NETEM: Subject = Subject {
     fault: Fault::Latency,
     engine: Engine::Netem,
-    flags: &["latency", "--direction", "Egress", "--delay", "400ms"],
+    flags: &["latency", "--direction", "Egress", "--delay", "400ms", "--without-engine", "nfqueue"],
     slow: 350,
 };
 

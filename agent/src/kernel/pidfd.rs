@@ -213,7 +213,12 @@ pub fn sigterm_ignored(facts: &ProcessFacts) -> Option<bool> {
 /// Opens a pidfd without any check: for a process whose membership is checked after.
 pub(super) fn open_pidfd(pid: u32) -> Result<OwnedFd, PidfdError> {
     let raw = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(PidfdError::Gone { pid })?;
-    pidfd_open(raw, PidfdFlags::empty()).map_err(|errno| failed(pid, "open", errno))
+    pidfd_open(raw, PidfdFlags::empty()).map_err(|errno| match errno {
+        // The id of a thread that leads no process, which kernels before 6.15 answer so (later ones: ENOENT):
+        // the process that had it is gone. Nothing else of the call can be wrong: no flags, an id above 0.
+        Errno::INVAL => PidfdError::Gone { pid },
+        _ => failed(pid, "open", errno),
+    })
 }
 
 /// Waits until a pidfd is readable; returns whether that came in time.
@@ -235,7 +240,6 @@ pub(super) fn wait_readable(fd: &OwnedFd, timeout: Duration) -> rustix::io::Resu
 
 fn failed(pid: u32, what: &'static str, source: Errno) -> PidfdError {
     match source {
-        // pidfd_open answers EINVAL (before 6.15) or ENOENT for a task that leads no process.
         Errno::SRCH | Errno::NOENT => PidfdError::Gone { pid },
         Errno::PERM | Errno::ACCESS => PidfdError::Denied { pid, what },
         _ => PidfdError::Os { pid, what, source },

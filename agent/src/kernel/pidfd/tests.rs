@@ -107,7 +107,7 @@ fn a_thread_id_cannot_be_pinned() {
         wait.recv().unwrap_or(());
     });
     let tid = told.recv().unwrap();
-    assert!(open_pidfd(tid).is_err());
+    assert!(matches!(open_pidfd(tid), Err(PidfdError::Gone { pid }) if pid == tid));
     drop(release);
     thread.join().unwrap();
 }

@@ -1,6 +1,7 @@
 //! Kill of single processes by their pidfd.
 
 use std::fs;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,11 @@ pub(super) const CASES: &[Case] = &[
         "a_process_in_the_place_of_the_planned_one_lives_on",
         BOTH,
         a_process_in_the_place_of_the_planned_one_lives_on,
+    ),
+    case(
+        "a_thread_in_the_place_of_the_planned_process_harms_nobody",
+        BOTH,
+        a_thread_in_the_place_of_the_planned_process_harms_nobody,
     ),
     case("a_halted_host_kills_no_process", HOST, a_halted_host_kills_no_process),
     case("nothing_selected_is_inconclusive", HOST, nothing_selected_is_inconclusive),
@@ -134,7 +140,8 @@ fn the_first_of_a_pid_namespace_is_killed(lab: &Lab) -> Result<()> {
 fn a_process_in_the_place_of_the_planned_one_lives_on(lab: &Lab) -> Result<()> {
     // Others may take the id first; then the case begins anew.
     for _ in 0..20 {
-        if let Some(mut other) = replaced(lab)? {
+        let (pid, mut other) = replaced(lab, || Victim::start(lab, 'a', &[]))?;
+        if other.pid() == pid {
             ensure!(other.lives()?, "the process in the place of the planned one was killed");
             return Ok(());
         }
@@ -142,7 +149,28 @@ fn a_process_in_the_place_of_the_planned_one_lives_on(lab: &Lab) -> Result<()> {
     anyhow::bail!("20 times another process got the id")
 }
 
-fn replaced(lab: &Lab) -> Result<Option<Victim>> {
+/// The same, but the id is given to a thread of a process that is no target: this one.
+fn a_thread_in_the_place_of_the_planned_process_harms_nobody(lab: &Lab) -> Result<()> {
+    for _ in 0..20 {
+        let (done, wait) = mpsc::channel::<()>();
+        let (pid, (id, thread)) = replaced(lab, || {
+            let (say, said) = mpsc::channel();
+            // It lives until `done` is dropped.
+            let thread = thread::spawn(move || say.send(rustix::thread::gettid()).is_ok() && wait.recv().is_err());
+            Ok((said.recv().context("a thread did not start")?, thread))
+        })?;
+        drop(done);
+        ensure!(thread.join().is_ok_and(|told| told), "the thread could not say its id");
+        if id.as_raw_nonzero().get().unsigned_abs() == pid {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("20 times another one got the id")
+}
+
+/// Lets the planned process die, makes another that is to get its id, and sees that nothing is killed in its place.
+/// Returns the id and what was made.
+fn replaced<T>(lab: &Lab, make: impl FnOnce() -> Result<T>) -> Result<(u32, T)> {
     let mark = lab.state_dir().join("mark");
     let planned = Victim::start(lab, 'a', &[])?;
     let pid = planned.pid();
@@ -159,15 +187,14 @@ fn replaced(lab: &Lab) -> Result<Option<Victim>> {
     fs::remove_file(&mark).context("remove the mark")?;
     planned.end()?;
     fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).context("choose the next pid")?;
-    let other = Victim::start(lab, 'a', &[])?;
-    let taken = other.pid() == pid;
+    let other = make()?;
     running.stopped()?;
     running.signal(rustix::process::Signal::CONT)?;
     let ended = running.wait()?.expect(4)?;
     let attested = ended.attestations()?;
     let first = attested.first().context("nothing was attested")?;
     ensure!(first["state"] == "Lost" && first["effective"] != "True", "{first:#}");
-    Ok(taken.then_some(other))
+    Ok((pid, other))
 }
 
 fn nothing_selected_is_inconclusive(lab: &Lab) -> Result<()> {

@@ -21,7 +21,7 @@ use rumpus_tests::bench;
 use rumpus_tests::kernel::case::{Case, Settings};
 use rumpus_tests::kernel::matrix::{CELLS, KERNELS, Kernel};
 use rumpus_tests::kernel::report::Report;
-use rumpus_tests::kernel::{cases, runner, sabotage, victim};
+use rumpus_tests::kernel::{cases, lab, runner, sabotage, victim};
 
 /// Kernel tests
 #[derive(Debug, Parser)]
@@ -153,6 +153,10 @@ fn run_all(run: Run) -> Result<ExitCode> {
     };
     let cases: Vec<Case> = cases::all().into_iter().filter(wanted).collect();
     let report = Report::new(run.results.as_deref(), settings.kernel)?;
+    match lab::sweep_orphans().context("take away what a killed run left")? {
+        0 => {}
+        cases => report.note(&format!("took away what a killed run left of {cases} cases")),
+    }
     let report = runner::run(&cases, run.jobs, &settings, report)?;
     Ok(code(report.finish(settings.seed)))
 }

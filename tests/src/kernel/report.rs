@@ -60,6 +60,11 @@ impl Report {
         Ok(Self { file, kernel, passed: 0, failed: 0 })
     }
 
+    /// Says something that belongs to no case.
+    pub fn note(&self, text: &str) {
+        println!("{text}");
+    }
+
     /// Reports one case.
     ///
     /// # Errors

@@ -83,13 +83,13 @@ fn work(cases: &[Case], next: &AtomicUsize, settings: &Settings, report: &Mutex<
 
 /// Runs one case in its process and cleans up behind it, however it ended.
 fn supervise(case: &Case, id: &str, settings: &Settings) -> Result<()> {
-    let output = format!("/tmp/rumpus-test-{id}.output");
-    let file = File::create(&output).with_context(|| format!("make {output}"))?;
+    let output = lab::output_path(id);
+    let file = File::create(&output).with_context(|| format!("make {}", output.display()))?;
     let mut child = spawn(case, id, settings, file)?;
     let ended = wait(&mut child, limit(settings));
     let left = lab::sweep(id);
-    let text = fs::read_to_string(&output).with_context(|| format!("read {output}"))?;
-    fs::remove_file(&output).with_context(|| format!("remove {output}"))?;
+    let text = fs::read_to_string(&output).with_context(|| format!("read {}", output.display()))?;
+    fs::remove_file(&output).with_context(|| format!("remove {}", output.display()))?;
     let tail: Vec<&str> = text.lines().rev().take(TAIL).collect();
     let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
     let status = ended.with_context(|| tail.clone())?;

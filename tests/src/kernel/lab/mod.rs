@@ -11,6 +11,7 @@ mod cable;
 mod flow;
 mod namespace;
 mod normalise;
+mod orphans;
 mod snapshot;
 mod traffic;
 
@@ -21,6 +22,7 @@ use anyhow::{Context as _, Result, bail};
 
 pub use flow::{Arrival, Arrivals, Flow, Talk};
 pub use namespace::{Namespace, Side};
+pub use orphans::sweep_orphans;
 pub use snapshot::Snapshot;
 pub use traffic::{Connect, Echo, Loss};
 
@@ -46,6 +48,9 @@ pub mod address {
 
 /// The interface at either end of the cable.
 pub const DEVICE: &str = "eth0";
+
+/// Where the state folders and the outputs of cases are.
+const OUTPUTS: &str = "/tmp";
 
 /// The lab of one case.
 #[derive(Debug)]
@@ -157,5 +162,11 @@ fn name(id: &str, side: Side) -> String {
 }
 
 fn state_path(id: &str) -> PathBuf {
-    PathBuf::from(format!("/tmp/rumpus-test-{id}"))
+    Path::new(OUTPUTS).join(format!("rumpus-test-{id}"))
+}
+
+/// Returns the file that takes what a case prints.
+#[must_use]
+pub fn output_path(id: &str) -> PathBuf {
+    state_path(id).with_extension("output")
 }

@@ -13,7 +13,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 
 /// Where `ip netns` looks for names.
-const FOLDER: &str = "/run/netns";
+pub(super) const FOLDER: &str = "/run/netns";
 
 /// One end of the cable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

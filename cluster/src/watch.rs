@@ -23,21 +23,26 @@ pub const DEAD: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watching {
     pub query: Query,
-    /// Seconds until the watch is opened anew, 1 to 240 (some balancers cut what is idle for longer).
+    /// Seconds until the watch is opened anew, 1 to 240 (some balancers cut what is idle for longer). A connection that
+    /// is dead without saying so is noticed as much later as [`DEAD`] says, so this bounds how old a view can be; opened
+    /// from the last version seen it costs one request.
     pub every: u32,
     /// The pause after a first error, doubled up to the longest pause.
     pub pause: (Duration, Duration),
 }
 
+/// How often every watch is opened anew: a dead connection is noticed within 15 s.
+const EVERY: u32 = 10;
+
 impl Watching {
-    /// For what must be seen at once (Halts, a node's injections): a dead connection is noticed within 15 s.
+    /// For what must be seen again at once after an error (Halts, a node's injections).
     pub fn closely(query: Query) -> Self {
-        Self { query, every: 10, pause: (Duration::from_millis(100), Duration::from_secs(1)) }
+        Self { query, every: EVERY, pause: (Duration::from_millis(100), Duration::from_secs(1)) }
     }
 
-    /// For what is many (pods).
+    /// For what is many (pods): a list of all of them is dear.
     pub fn many(query: Query) -> Self {
-        Self { query, every: 200, pause: (Duration::from_millis(500), Duration::from_secs(10)) }
+        Self { query, every: EVERY, pause: (Duration::from_millis(500), Duration::from_secs(10)) }
     }
 }
 

@@ -8,7 +8,7 @@ use super::core::event::{Act, Command, Event, OpId, Outcome, Revised};
 use super::core::lease::{self, Election, Standing};
 use super::core::retry::Retry;
 use super::core::{Core, Settings};
-use super::observe::{Change, News, Observed, feed};
+use super::observe::{Change, News, Observed, SILENT, feed};
 use super::seen;
 use super::serve::Health;
 use futures_util::stream::{BoxStream, SelectAll, StreamExt};
@@ -28,6 +28,8 @@ const GUARD_EVERY: Duration = Duration::from_secs(60);
 const UPKEEP_EVERY: Duration = Duration::from_secs(60);
 /// The loop turns at least this often, so that its health can be judged.
 const TURN: Duration = Duration::from_secs(1);
+/// Longer than a watch that lives is silent.
+const QUIET: Duration = Duration::from_secs(12);
 /// Results that may wait; more than this many effects are never on their way.
 const RESULTS: usize = 1024;
 
@@ -60,6 +62,7 @@ pub(crate) struct Driver {
     upkeep_due: Duration,
     upkeep_busy: bool,
     addresses_dirty: bool,
+    halts_known: bool,
 }
 
 #[derive(Debug, Default)]
@@ -109,6 +112,7 @@ impl Driver {
             upkeep_due: Duration::ZERO,
             upkeep_busy: false,
             addresses_dirty: false,
+            halts_known: false,
         }
     }
 
@@ -147,7 +151,8 @@ impl Driver {
                 Some(change) = watches.next() => self.change(change),
                 Some(back) = self.results.1.recv() => self.back(back),
                 () = tokio::time::sleep(sleep) => {
-                    if std::mem::take(&mut self.addresses_dirty) {
+                    // Of a kind that is silent nobody says when an address leaves.
+                    if std::mem::take(&mut self.addresses_dirty) || self.observed.silence(now.boot) > QUIET {
                         self.step(Event::AddressesChanged);
                     }
                     self.step(Event::Wake);
@@ -172,18 +177,26 @@ impl Driver {
         if now >= self.upkeep_due && !self.upkeep_busy && matches!(self.standing, Standing::Leading { .. }) {
             self.keep_up(now);
         }
+        let halts = self.observed.halts(now);
+        if halts.is_ok() != self.halts_known {
+            // Nothing is begun while they are not known.
+            self.halts_known = halts.is_ok();
+            self.step(Event::Halts(halts));
+        }
         let view = self.core.view();
+        let silence = self.observed.silence(now);
         let why = match (view.halts, view.guard_missing) {
             (None, _) => "the Halts are not known",
             (_, None) => "the admission policies were not looked at",
+            (Some(_), Some(_)) if silence > SILENT => "of some kind of object nothing is heard",
             (Some(_), Some(_)) => "",
         };
         why.clone_into(&mut self.health.unready.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        self.health.metrics.show(&view);
+        self.health.metrics.show(&view, silence);
     }
 
     fn keep_up(&mut self, now: Duration) {
-        let Some((names, chaos_nodes)) = self.observed.node_names() else { return };
+        let Some((names, chaos_nodes)) = self.observed.node_names(now) else { return };
         self.upkeep_due = now + UPKEEP_EVERY;
         self.upkeep_busy = true;
         let upkeep = nodes::upkeep(&names, &chaos_nodes);
@@ -277,7 +290,7 @@ impl Driver {
                 News::PodGone(uid) => self.step(Event::PodGone(uid)),
                 News::Addresses => self.addresses_dirty = true,
                 News::Halts => {
-                    let halts = self.observed.halts();
+                    let halts = self.observed.halts(now.boot);
                     self.step(Event::Halts(halts));
                 }
                 News::ChaosNode(uid) => {

@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use rumpus_model::wire::RunState;
+use std::time::Duration;
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -24,6 +25,7 @@ pub(crate) struct Metrics {
     leading: Gauge,
     guard_missing: Gauge,
     halts: Gauge,
+    silence: Gauge,
     refusals: Family<Labels, Counter>,
     calls: Family<Labels, Counter>,
 }
@@ -37,6 +39,7 @@ impl Metrics {
             leading: Gauge::default(),
             guard_missing: Gauge::default(),
             halts: Gauge::default(),
+            silence: Gauge::default(),
             refusals: Family::default(),
             calls: Family::default(),
             registry: Registry::default(),
@@ -50,12 +53,17 @@ impl Metrics {
         registry.register("controller_leading", "Whether this controller may act", metrics.leading.clone());
         registry.register("admission_missing", "Admission policies that do not stand", metrics.guard_missing.clone());
         registry.register("halts", "Halts that stand", metrics.halts.clone());
+        registry.register(
+            "watch_silence_seconds",
+            "For how long nothing was heard of the kind of object that was silent for longest",
+            metrics.silence.clone(),
+        );
         registry.register("refusals", "Runs that were refused, by reason", metrics.refusals.clone());
         registry.register("api_calls", "Calls of the API server by effect and outcome", metrics.calls.clone());
         Self { registry, ..metrics }
     }
 
-    pub(crate) fn show(&self, view: &View) {
+    pub(crate) fn show(&self, view: &View, silence: Duration) {
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         for state in STATES {
             let runs = view.runs.get(&state).copied().unwrap_or_default();
@@ -64,6 +72,7 @@ impl Metrics {
         self.injections.set(count(view.injections));
         self.leading.set(i64::from(view.leading));
         self.guard_missing.set(view.guard_missing.map_or(-1, count));
+        self.silence.set(i64::try_from(silence.as_secs()).unwrap_or(i64::MAX));
         self.halts.set(view.halts.map_or(-1, count));
     }
 

@@ -84,12 +84,20 @@ pub(crate) async fn all_well(site: &Site) {
         let mut pods = pods_of(site, "agent").await;
         pods.extend(pods_of(site, "controller").await);
         let ready = |pod: &&Value| pod["status"]["containerStatuses"][0]["ready"] == true;
-        pods.len() == 4 && pods.iter().filter(ready).count() == 4
+        pods.len() == 4
+            && pods.iter().filter(ready).count() == 4
             && nodes_are_well(site).await
-            // The controller may have looked at the admission policies when nobody answered.
-            && ask_controller(site, "/metrics").await.is_ok_and(|told| told.contains("rumpus_admission_missing 0"))
+            && ask_controller(site, "/metrics").await.is_ok_and(|told| sees_well(&told))
     })
     .await;
+}
+
+/// Whether the controller has seen the admission policies, when it may have looked while nobody answered, and every watch
+/// of it lives: one whose connection died says nothing until it is opened anew.
+fn sees_well(metrics: &str) -> bool {
+    let silence = metrics.lines().find_map(|line| line.strip_prefix("rumpus_watch_silence_seconds "));
+    let lives = silence.and_then(|seconds| seconds.parse::<u64>().ok()).is_some_and(|seconds| seconds <= 12);
+    lives && metrics.lines().any(|line| line == "rumpus_admission_missing 0")
 }
 
 /// Asks the controller over plain HTTP; returns the whole answer.

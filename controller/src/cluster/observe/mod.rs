@@ -8,6 +8,7 @@ use rumpus_model::cluster::world::{HaltRow, Namespace, Node, Owner, Pdb, Text};
 use slim::{Replicas, Scheduled, SlimBudget, SlimNamespace, SlimNode, SlimPod, SlimService, SlimSlice};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use table::{Diff, Table, Told};
 use world::NodeRow;
 
@@ -111,15 +112,16 @@ impl Observed {
 
     /// Takes a change in.
     pub(crate) fn take(&mut self, change: Change, now: At) -> Vec<News> {
+        let boot = now.boot;
         match change {
-            Change::Pod(told) => self.pod(told),
+            Change::Pod(told) => self.pod(told, boot),
             Change::Namespace(told) => {
                 let shared = &mut self.shared;
                 let row = |n: SlimNamespace| {
                     let name = shared.text(n.metadata.name.as_deref().unwrap_or_default());
                     (name, Namespace { labels: shared.labels(&n.metadata) })
                 };
-                self.namespaces.take(told.map(row));
+                self.namespaces.take(told.map(row), boot);
                 Vec::new()
             }
             Change::Node(told) => {
@@ -132,34 +134,50 @@ impl Observed {
                 };
                 let ends = matches!(told, Told::ListEnds);
                 let known = told.uid().is_some_and(|uid| self.nodes.get(uid).is_some());
-                let diffs = self.nodes.take(told.map(row));
+                let diffs = self.nodes.take(told.map(row), boot);
                 let removed = diffs.iter().any(|d| matches!(d, Diff::Removed(_)));
                 let came = !known && !diffs.is_empty();
                 if ends || removed || came { vec![News::Nodes] } else { Vec::new() }
             }
             Change::ChaosNode(told) => self.chaos_node(told, now),
-            Change::Service(told) => addresses(&self.services.take(told)),
-            Change::Slice(told) => addresses(&self.slices.take(told)),
+            Change::Service(told) => addresses(&self.services.take(told, boot)),
+            Change::Slice(told) => addresses(&self.slices.take(told, boot)),
             Change::Budget(told) => {
                 let shared = &mut self.shared;
-                self.budgets.take(told.map(|b| world::budget(shared, &b)));
+                self.budgets.take(told.map(|b| world::budget(shared, &b)), boot);
                 Vec::new()
             }
             Change::Halt(told) => {
                 let quiet = matches!(told, Told::Alive | Told::ListBegins | Told::Listed(..));
-                self.halts.take(told.map(|h| world::halt(&h)));
+                self.halts.take(told.map(|h| world::halt(&h)), boot);
                 if quiet { Vec::new() } else { vec![News::Halts] }
             }
             Change::Workload(kind, told) => {
-                self.workload(kind, told);
+                self.workload(kind, told, boot);
                 Vec::new()
             }
         }
     }
 
+    /// Returns how long nothing was heard of the kind that was silent for longest.
+    pub(crate) fn silence(&self, now: Duration) -> Duration {
+        let workloads = [&self.deployments, &self.replica_sets, &self.stateful_sets, &self.daemon_sets, &self.jobs];
+        let others = [
+            self.pods.silence(now),
+            self.namespaces.silence(now),
+            self.nodes.silence(now),
+            self.chaos_nodes.silence(now),
+            self.services.silence(now),
+            self.slices.silence(now),
+            self.budgets.silence(now),
+            self.halts.silence(now),
+        ];
+        workloads.into_iter().map(|t| t.silence(now)).chain(others).max().unwrap_or_default()
+    }
+
     /// Returns the Halts that stand, or why they are not known.
-    pub(crate) fn halts(&self) -> Result<Vec<HaltRow>, String> {
-        self.halts.known().map_err(str::to_owned)?;
+    pub(crate) fn halts(&self, now: Duration) -> Result<Vec<HaltRow>, String> {
+        self.halts.known(now)?;
         Ok(self.halts.rows().map(|(_, h)| h.clone()).collect())
     }
 
@@ -170,15 +188,15 @@ impl Observed {
     }
 
     /// Returns the names of Nodes, and the ChaosNodes, once both are known.
-    pub(crate) fn node_names(&self) -> Option<(Vec<String>, Vec<Named>)> {
-        let known = self.nodes.known().is_ok() && self.chaos_nodes.known().is_ok();
+    pub(crate) fn node_names(&self, now: Duration) -> Option<(Vec<String>, Vec<Named>)> {
+        let known = self.nodes.known(now).is_ok() && self.chaos_nodes.known(now).is_ok();
         known.then(|| {
             let nodes = self.nodes.rows().map(|(_, (name, _))| name.to_string()).collect();
             (nodes, self.chaos_nodes.rows().map(|(uid, n)| (n.name.clone(), uid.clone())).collect())
         })
     }
 
-    fn pod(&mut self, told: Told<SlimPod>) -> Vec<News> {
+    fn pod(&mut self, told: Told<SlimPod>, boot: Duration) -> Vec<News> {
         let addresses = |pod: Option<&Arc<Pod>>| pod.map(|p| p.addresses.clone());
         let before = told.uid().and_then(|uid| addresses(self.pods.get(uid)));
         let (shared, sets, jobs) = (&mut self.shared, &self.replica_sets, &self.jobs);
@@ -189,7 +207,7 @@ impl Observed {
             pod.owner = above.or(pod.owner);
             Arc::new(pod)
         };
-        let diffs = self.pods.take(told.map(row));
+        let diffs = self.pods.take(told.map(row), boot);
         let mut news = Vec::new();
         for diff in diffs {
             match diff {
@@ -204,7 +222,7 @@ impl Observed {
     fn chaos_node(&mut self, told: Told<ChaosNode>, now: At) -> Vec<News> {
         let before = told.uid().and_then(|uid| self.chaos_nodes.get(uid)).cloned();
         let ends = matches!(told, Told::ListEnds);
-        let diffs = self.chaos_nodes.take(told.map(|n| NodeRow::new(before.as_ref(), &n, now)));
+        let diffs = self.chaos_nodes.take(told.map(|n| NodeRow::new(before.as_ref(), &n, now)), now.boot);
         let mut news: Vec<News> = Vec::new();
         for diff in diffs {
             match diff {
@@ -219,7 +237,12 @@ impl Observed {
         news
     }
 
-    fn workload(&mut self, kind: WorkloadKind, told: Told<(kube::core::ObjectMeta, Replicas, Scheduled)>) {
+    fn workload(
+        &mut self,
+        kind: WorkloadKind,
+        told: Told<(kube::core::ObjectMeta, Replicas, Scheduled)>,
+        boot: Duration,
+    ) {
         self.owners_changed = true;
         let shared = &mut self.shared;
         let row = |(meta, replicas, scheduled): (kube::core::ObjectMeta, Replicas, Scheduled)| Workload {
@@ -244,7 +267,7 @@ impl Observed {
             WorkloadKind::ReplicaSet => &mut self.replica_sets,
             WorkloadKind::StatefulSet => &mut self.stateful_sets,
         };
-        table.take(told.map(row));
+        table.take(told.map(row), boot);
     }
 }
 
@@ -252,7 +275,7 @@ fn addresses(diffs: &[Diff]) -> Vec<News> {
     if diffs.is_empty() { Vec::new() } else { vec![News::Addresses] }
 }
 
-pub(crate) use table::{Index, Told as Row};
+pub(crate) use table::{Index, SILENT, Told as Row};
 pub(crate) use world::halt;
 
 /// A Halt that cannot be read is about everything.

@@ -3,6 +3,11 @@
 //! A list that is begun anew does not empty the table: what it does not name by its end is gone, and only that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A table of which nothing was heard for as long is not known any more. A watch that lives says something each 10 s, and
+/// one that is dead is opened anew after 15 s.
+pub(crate) const SILENT: Duration = Duration::from_secs(20);
 
 /// What a watch or a list says.
 #[derive(Debug)]
@@ -53,18 +58,23 @@ pub(crate) struct Table<T> {
     listing: Option<BTreeSet<String>>,
     /// Whole at least once; or why not.
     known: Result<(), String>,
+    /// When anything but a failure was told last, on the clock that runs on while the machine sleeps.
+    heard: Duration,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), listing: None, known: Err("it was not listed yet".into()) }
+        Self { rows: BTreeMap::new(), listing: None, known: Err("it was not listed yet".into()), heard: Duration::ZERO }
     }
 }
 
 impl<T> Table<T> {
     /// Takes in what was told. A failure after the list was whole keeps what is there: a watch that broke for a moment
     /// is no reason to know nothing.
-    pub(crate) fn take(&mut self, told: Told<T>) -> Vec<Diff> {
+    pub(crate) fn take(&mut self, told: Told<T>, now: Duration) -> Vec<Diff> {
+        if !matches!(told, Told::Failed(_)) {
+            self.heard = now;
+        }
         match told {
             Told::ListBegins => self.listing = Some(BTreeSet::new()),
             Told::Listed(uid, row) => {
@@ -103,8 +113,16 @@ impl<T> Table<T> {
         self.rows.get(uid)
     }
 
-    pub(crate) fn known(&self) -> Result<(), &str> {
-        self.known.as_ref().copied().map_err(String::as_str)
+    /// Whether what is kept may be taken for what is there, or why not.
+    pub(crate) fn known(&self, now: Duration) -> Result<(), String> {
+        self.known.clone()?;
+        let silent = now.saturating_sub(self.heard);
+        if silent < SILENT { Ok(()) } else { Err(format!("nothing was heard of it for {} s", silent.as_secs())) }
+    }
+
+    /// Returns how long nothing was heard.
+    pub(crate) fn silence(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.heard)
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&String, &T)> {
@@ -124,7 +142,7 @@ impl Index {
     /// Returns the object that was told, and the uids of those that are gone.
     pub(crate) fn take<T>(&mut self, told: Told<T>) -> (Option<T>, Vec<String>) {
         let mut object = None;
-        let diffs = self.0.take(told.map(|row| object = Some(row)));
+        let diffs = self.0.take(told.map(|row| object = Some(row)), Duration::ZERO);
         let gone = diffs.into_iter().filter_map(|d| match d {
             Diff::Removed(uid) => Some(uid),
             Diff::Put(_) => None,
@@ -135,22 +153,39 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
-    use super::{Diff, Table, Told};
+    use super::{Diff, SILENT, Table, Told};
+    use std::time::Duration;
+
+    const NOW: Duration = Duration::from_secs(1000);
 
     #[test]
     fn what_a_second_list_does_not_name_is_gone_at_its_end() {
         let mut table = Table::default();
-        assert!(table.known().is_err());
+        assert!(table.known(NOW).is_err());
         for told in [Told::ListBegins, Told::Listed("a".into(), 1), Told::Listed("b".into(), 2), Told::ListEnds] {
-            table.take(told);
+            table.take(told, NOW);
         }
-        assert!(table.known().is_ok());
-        table.take(Told::Failed("broken".into()));
-        assert!(table.known().is_ok());
-        table.take(Told::ListBegins);
-        table.take(Told::Listed("b".into(), 3));
+        assert!(table.known(NOW).is_ok());
+        table.take(Told::Failed("broken".into()), NOW);
+        assert!(table.known(NOW).is_ok());
+        table.take(Told::ListBegins, NOW);
+        table.take(Told::Listed("b".into(), 3), NOW);
         assert_eq!(table.rows().count(), 2, "not gone before the end");
-        assert_eq!(table.take(Told::ListEnds), [Diff::Removed("a".into())]);
+        assert_eq!(table.take(Told::ListEnds, NOW), [Diff::Removed("a".into())]);
         assert_eq!(table.get("b"), Some(&3));
+    }
+
+    #[test]
+    fn what_nothing_is_heard_of_is_not_known_until_it_is_heard_again() {
+        let mut table: Table<u8> = Table::default();
+        for told in [Told::ListBegins, Told::ListEnds] {
+            table.take(told, NOW);
+        }
+        let later = NOW + SILENT;
+        assert!(table.known(later - Duration::from_millis(1)).is_ok());
+        table.take(Told::Failed("broken".into()), later);
+        assert_eq!(table.known(later), Err("nothing was heard of it for 20 s".into()));
+        table.take(Told::Alive, later);
+        assert!(table.known(later).is_ok());
     }
 }

@@ -24,32 +24,34 @@ impl Observed {
     pub fn world(&mut self, rules: &Rules, active: Vec<Reservation>, now: super::At) -> World {
         self.resolve_owners();
         World {
-            pods: known(&self.pods, |rows| rows.map(|(_, p)| Arc::clone(p)).collect()),
-            owners: self.owners_known().map(|()| self.owners.clone()),
-            namespaces: known(&self.namespaces, |rows| rows.map(|(_, (n, ns))| (Text::clone(n), ns.clone())).collect()),
+            pods: known(&self.pods, now.boot, |rows| rows.map(|(_, p)| Arc::clone(p)).collect()),
+            owners: self.owners_known(now.boot).map(|()| self.owners.clone()),
+            namespaces: known(&self.namespaces, now.boot, |rows| {
+                rows.map(|(_, (n, ns))| (Text::clone(n), ns.clone())).collect()
+            }),
             nodes: self.nodes(now),
-            services: self.services(),
-            budgets: known(&self.budgets, |rows| rows.map(|(_, b)| b.clone()).collect()),
-            halts: known(&self.halts, |rows| rows.map(|(_, h)| h.clone()).collect()),
+            services: self.services(now.boot),
+            budgets: known(&self.budgets, now.boot, |rows| rows.map(|(_, b)| b.clone()).collect()),
+            halts: known(&self.halts, now.boot, |rows| rows.map(|(_, h)| h.clone()).collect()),
             active: Ok(active),
             rules: rules.clone(),
         }
     }
 
-    fn owners_known(&self) -> Known<()> {
+    fn owners_known(&self, now: Duration) -> Known<()> {
         let tables = [&self.deployments, &self.replica_sets, &self.stateful_sets, &self.daemon_sets, &self.jobs];
-        tables.into_iter().try_for_each(|t| t.known().map_err(|why| Unknown { why: why.to_owned() }))
+        tables.into_iter().try_for_each(|t| t.known(now).map_err(|why| Unknown { why }))
     }
 
     fn nodes(&self, now: super::At) -> Known<BTreeMap<Text, Node>> {
-        self.chaos_nodes.known().map_err(|why| Unknown { why: why.to_owned() })?;
+        self.chaos_nodes.known(now.boot).map_err(|why| Unknown { why })?;
         let agents: BTreeMap<&str, bool> = self
             .pods
             .rows()
             .filter(|(_, p)| *p.namespace == *self.release_namespace && is_agent(p))
             .filter_map(|(_, p)| Some((p.node.as_deref()?, p.ready && !p.terminating)))
             .collect();
-        known(&self.nodes, |rows| {
+        known(&self.nodes, now.boot, |rows| {
             rows.map(|(_, (name, node))| {
                 let seen = self.chaos_nodes.rows().map(|(_, n)| n).find(|n| n.name == **name);
                 let agent = seen.filter(|s| s.status.heartbeat.is_some()).map(|s| s.agent(agents.get(&**name), now));
@@ -59,8 +61,8 @@ impl Observed {
         })
     }
 
-    fn services(&self) -> Known<Vec<Service>> {
-        self.slices.known().map_err(|why| Unknown { why: why.to_owned() })?;
+    fn services(&self, now: Duration) -> Known<Vec<Service>> {
+        self.slices.known(now).map_err(|why| Unknown { why })?;
         let mut slices: BTreeMap<(&str, &str), Vec<&SlimSlice>> = BTreeMap::new();
         for (_, slice) in self.slices.rows() {
             let of = slice.metadata.labels.as_ref().and_then(|l| l.get("kubernetes.io/service-name"));
@@ -68,7 +70,7 @@ impl Observed {
                 slices.entry((namespace, name)).or_default().push(slice);
             }
         }
-        known(&self.services, |rows| {
+        known(&self.services, now, |rows| {
             rows.map(|(_, s)| {
                 let namespace = s.metadata.namespace.as_deref().unwrap_or_default();
                 let name = s.metadata.name.as_deref().unwrap_or_default();
@@ -106,12 +108,11 @@ impl Observed {
 
 fn known<T, R>(
     table: &super::table::Table<T>,
+    now: Duration,
     read: impl FnOnce(&mut dyn Iterator<Item = (&String, &T)>) -> R,
 ) -> Known<R> {
-    match table.known() {
-        Ok(()) => Ok(read(&mut table.rows())),
-        Err(why) => Err(Unknown { why: why.to_owned() }),
-    }
+    table.known(now).map_err(|why| Unknown { why })?;
+    Ok(read(&mut table.rows()))
 }
 
 fn is_agent(pod: &Pod) -> bool {

@@ -6,10 +6,12 @@ use crate::cluster::core::event::{Act, Key, Outcome, RunSeen};
 use crate::cluster::core::no::No;
 use crate::cluster::core::share::{Share, same};
 use crate::cluster::core::spec;
+use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::cluster::{ClusterPlan, RunInput};
 use rumpus_model::duration;
 use rumpus_model::fault::Fault;
 use rumpus_model::policy::{Policy, Site};
+use rumpus_model::refusal::Refusal;
 use rumpus_model::wire::{API_VERSION, Metadata, Mode, Object, RUN_KIND, RunState};
 use std::collections::BTreeSet;
 
@@ -116,12 +118,27 @@ impl Run {
                     self.refuse(ctx, vec![No::AccountDenied { account, namespaces: denied }]);
                 }
             }
+            (Question::Plan, Outcome::Planned(plan)) if self.looks_behind(ctx, &plan) => {
+                self.retry.failed(ctx.now.boot)
+            }
             (Question::Plan, Outcome::Planned(plan)) => {
                 self.retry.succeeded();
                 self.planned(ctx, *plan);
             }
             (Question::Policy | Question::Account | Question::Plan, _) => self.retry.failed(ctx.now.boot),
         }
+    }
+
+    /// Whether the plan was made of a view that may be behind, for which a run waits a while: a kind that was not listed
+    /// or not heard of, or the run's own namespace missing, which it cannot be.
+    fn looks_behind(&mut self, ctx: &Ctx<'_>, plan: &ClusterPlan) -> bool {
+        let own = &self.seen.key.namespace;
+        let behind = plan.refusals.iter().any(|refusal| {
+            matches!(refusal, Refusal::Cluster(ClusterRefusal::ListUnknown { .. }))
+                || matches!(refusal, Refusal::Cluster(ClusterRefusal::NamespaceMissing { namespace }) if namespace == own)
+        });
+        let since = *self.asked_since.get_or_insert(ctx.now.boot);
+        behind && ctx.now.boot < since + ctx.settings.lease.saturating_mul(2)
     }
 
     fn planned(&mut self, ctx: &mut Ctx<'_>, plan: ClusterPlan) {

@@ -109,6 +109,8 @@ pub(crate) struct Run {
     account_is_good: bool,
     input: Option<Box<RunInput>>,
     retry: Retry,
+    /// When a plan was answered for the first time.
+    asked_since: Option<Duration>,
     shares: Vec<Share>,
     pods: Pods,
     peers: revise::Peers,
@@ -143,6 +145,7 @@ impl Run {
             account_is_good: false,
             input: None,
             retry: Retry::default(),
+            asked_since: None,
             shares: Vec::new(),
             pods: Pods::default(),
             peers: revise::Peers::default(),

@@ -6,6 +6,7 @@ use crate::cluster::core::event::{
 use crate::cluster::core::{Core, Settings};
 use jiff::Timestamp;
 use rumpus_model::cluster::plan::PodTarget;
+use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::cluster::world::{HaltRow, HaltScope, Reservation};
 use rumpus_model::cluster::{ClusterPlan, NodeShare, PeerEntry, RunInput};
 use rumpus_model::engine::Engine;
@@ -41,6 +42,10 @@ pub(super) struct Fake {
     pub(super) denied: Vec<String>,
     pub(super) guard: Vec<String>,
     pub(super) max_active: usize,
+    /// What a plan is refused for because of what the watches show.
+    pub(super) view: Vec<ClusterRefusal>,
+    /// What takes its place when the next process begins.
+    pub(super) next_view: Option<Vec<ClusterRefusal>>,
     /// Nodes whose agent does nothing.
     pub(super) dead: BTreeSet<String>,
     begun: BTreeMap<String, Duration>,
@@ -80,6 +85,8 @@ impl Fake {
             denied: Vec::new(),
             guard: Vec::new(),
             max_active: 1,
+            view: Vec::new(),
+            next_view: None,
             dead: BTreeSet::new(),
             begun: BTreeMap::new(),
             wrongs: BTreeMap::new(),
@@ -108,6 +115,7 @@ impl Fake {
     pub(super) fn start(&mut self) {
         self.core = Core::new(settings());
         self.queue.clear();
+        self.view = self.next_view.take().unwrap_or_default();
         self.epoch += 1;
         let epoch = self.epoch;
         self.tell(Event::Guard(Ok(self.guard.clone())));
@@ -408,7 +416,10 @@ impl Fake {
             matched: pods.len(),
             left_out: Vec::new(),
             notes: Vec::new(),
-            refusals: if active.len() >= self.max_active { vec![busy] } else { Vec::new() },
+            refusals: {
+                let busy = (active.len() >= self.max_active).then_some(busy);
+                self.view.iter().cloned().map(Refusal::Cluster).chain(busy).collect()
+            },
         }
     }
 

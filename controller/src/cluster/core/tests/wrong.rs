@@ -2,6 +2,7 @@
 
 use super::fake::{Fake, Wrong, key};
 use crate::cluster::core::event::{Event, InjectionSeen};
+use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::wire::{Confirmation, InjectionStatus, Phase, RunState, Verdict};
 
 #[test]
@@ -22,6 +23,57 @@ fn busy_lost_and_unseen_answers_delay_and_change_nothing() {
                 assert_eq!(world.injections.len(), 2, "{case}");
             }
         }
+    }
+}
+
+fn missing(namespace: &str) -> ClusterRefusal {
+    ClusterRefusal::NamespaceMissing { namespace: namespace.into() }
+}
+
+fn unknown() -> ClusterRefusal {
+    ClusterRefusal::ListUnknown { list: "pods".into(), why: "nothing was heard of it for 20 s".into() }
+}
+
+#[test]
+fn a_view_that_is_behind_is_waited_for() {
+    for view in [unknown(), missing("shop")] {
+        let mut world = Fake::new();
+        world.view = vec![view];
+        world.run("a", "partition", true);
+        world.seconds(20);
+        assert!(world.hits.is_empty() && world.status("a").verdict.is_none(), "{:?}", world.log);
+        world.view.clear();
+        world.seconds(30);
+        assert_eq!(world.status("a").verdict, Some(Verdict::NotApplicable), "{:?}", world.log);
+        assert_eq!(world.hits.len(), 2);
+    }
+}
+
+#[test]
+fn a_view_that_stays_behind_is_told_and_another_namespace_may_be_missing() {
+    for (view, seconds) in [(unknown(), 40), (missing("shop"), 40), (missing("other"), 2)] {
+        let mut world = Fake::new();
+        world.view = vec![view.clone()];
+        world.run("a", "partition", true);
+        world.seconds(seconds);
+        assert_eq!(world.status("a").verdict, Some(Verdict::Refused), "{view}: {:?}", world.log);
+        assert_eq!(world.status("a").refusals[0].reason, view.reason());
+        assert!(world.hits.is_empty());
+    }
+}
+
+#[test]
+fn a_view_that_is_behind_after_a_restart_ends_no_run() {
+    for after in 2..9 {
+        let mut world = Fake::new();
+        world.next_view = Some(vec![unknown()]);
+        world.crash_after = Some(after);
+        world.run("a", "partition", true);
+        world.seconds(3);
+        world.view.clear();
+        world.seconds(100);
+        assert_eq!(world.status("a").verdict, Some(Verdict::NotApplicable), "{after}: {:?}", world.log);
+        assert!(world.hits.len() == 2 && world.hits.values().all(|hits| *hits == 1), "{after}: {:?}", world.hits);
     }
 }
 

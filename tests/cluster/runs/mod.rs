@@ -9,6 +9,7 @@ mod ends;
 mod helm;
 mod identity;
 mod kills;
+mod names;
 mod network;
 mod parts;
 mod probes;

@@ -13,10 +13,11 @@ use std::time::Duration;
 /// Names of Kubernetes objects that become label values: at most 63 letters.
 const NAME: usize = 63;
 
-/// Returns the name of a share: the same for the same run, node and revision.
-pub(crate) fn name(run: &str, node: &str, revision: i64) -> String {
-    let tail = format!("-{}-r{revision}", short_id(&[node]));
-    let head: String = run.chars().take(NAME.saturating_sub(tail.len())).collect();
+/// Returns the name of a share: the same for the same run, node and revision. Long names of runs are cut, and a name may
+/// be given again: what tells runs apart is the uid.
+fn name(run: &RunRef, node: &str, revision: i64) -> String {
+    let tail = format!("-{}-r{revision}", short_id(&[&run.uid, node]));
+    let head: String = run.name.chars().take(NAME.saturating_sub(tail.len())).collect();
     format!("{}{tail}", head.trim_end_matches(['-', '.']))
 }
 
@@ -34,9 +35,10 @@ pub(crate) fn after(at: Timestamp, by: Duration) -> Timestamp {
 /// Returns one spec per node of the plan.
 pub(crate) fn specs(run: &RunSeen, plan: &ClusterPlan, epoch: i64, not_after: Timestamp) -> Vec<(Key, InjectionSpec)> {
     let fault = written::fault(&plan.fault);
+    let by = RunRef { name: run.key.name.clone(), uid: run.uid.clone() };
     let spec = |share: &NodeShare| InjectionSpec {
         node_name: share.node.clone(),
-        run: RunRef { name: run.key.name.clone(), uid: run.uid.clone() },
+        run: by.clone(),
         phase: Phase::Planned,
         epoch,
         revision: 1,
@@ -46,7 +48,7 @@ pub(crate) fn specs(run: &RunSeen, plan: &ClusterPlan, epoch: i64, not_after: Ti
         targets: written::targets(share),
         peers: written::peers(&plan.peers),
     };
-    let key = |node: &str| Key { namespace: run.key.namespace.clone(), name: name(&run.key.name, node, 1) };
+    let key = |node: &str| Key { namespace: run.key.namespace.clone(), name: name(&by, node, 1) };
     plan.shares.iter().map(|s| (key(&s.node), spec(s))).collect()
 }
 
@@ -67,14 +69,14 @@ pub(crate) fn revised(
         peers: written::peers(peers),
         ..old.clone()
     };
-    (Key { namespace: key.namespace.clone(), name: name(&old.run.name, &old.node_name, revision) }, spec)
+    (Key { namespace: key.namespace.clone(), name: name(&old.run, &old.node_name, revision) }, spec)
 }
 
 /// Returns what follows a share that was never armed and that agents would take for one of a stale leader.
 pub(crate) fn renewed(key: &Key, old: &InjectionSpec, epoch: i64) -> (Key, InjectionSpec) {
     let revision = old.revision + 1;
     let spec = InjectionSpec { phase: Phase::Planned, epoch, revision, ..old.clone() };
-    (Key { namespace: key.namespace.clone(), name: name(&old.run.name, &old.node_name, revision) }, spec)
+    (Key { namespace: key.namespace.clone(), name: name(&old.run, &old.node_name, revision) }, spec)
 }
 
 /// Returns the other side as it was written.
@@ -130,4 +132,24 @@ pub(crate) fn peer_entries(sets: &[PeerSet]) -> Vec<PeerEntry> {
         })
     };
     sets.iter().map(entry).collect::<Option<Vec<_>>>().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_no_two_shares_have_the_same() {
+        let long = "x".repeat(252);
+        let run = |name: String, uid: &str| RunRef { name, uid: uid.into() };
+        let all = [
+            name(&run(format!("{long}a"), "1"), "node-1", 1),
+            name(&run(format!("{long}b"), "2"), "node-1", 1),
+            name(&run(format!("{long}a"), "3"), "node-1", 1),
+            name(&run(format!("{long}a"), "1"), "node-2", 1),
+            name(&run(format!("{long}a"), "1"), "node-1", 2),
+        ];
+        assert!(all.iter().all(|name| name.len() <= NAME), "{all:?}");
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len(), "{all:?}");
+    }
 }

@@ -107,14 +107,11 @@ fn a_refused_creation_ends_the_run_and_what_was_created_is_never_armed() {
 #[test]
 fn a_name_that_is_taken_by_something_else_is_never_armed() {
     let mut world = Fake::new();
-    world.run("x", "partition", true);
+    world.run("a", "partition", true);
     world.seconds(1);
     let mut foreign: InjectionSeen = world.injections.values().next().unwrap().clone();
     let mut world = Fake::new();
     world.seconds(1);
-    foreign.key = key(&foreign.key.name.replacen('x', "a", 1));
-    foreign.spec.run.uid = "uid-a".into();
-    foreign.spec.run.name = "a".into();
     foreign.spec.phase = Phase::Planned;
     foreign.spec.targets[0].uid = "uid-of-another-pod".into();
     foreign.status = InjectionStatus::default();

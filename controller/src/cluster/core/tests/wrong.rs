@@ -1,6 +1,6 @@
 //! Answers that go wrong, each at each effect: the end is the same, and nothing is done twice.
 
-use super::fake::{Fake, Wrong, key};
+use super::fake::{Fake, Wrong};
 use crate::cluster::core::event::{Event, InjectionSeen};
 use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::wire::{Confirmation, InjectionStatus, Phase, RunState, Verdict};

@@ -7,10 +7,11 @@ use crate::kernel::link::IfbName;
 use crate::kernel::netns::NetNs;
 use crate::kernel::nft::TableName;
 use crate::kernel::pidfd::Pinned;
+use crate::kernel::sockets::TcpConnection;
 use crate::ports::Hands;
 use crate::testing;
 use crate::worker::spawn::{Spawner, WorkerHandle};
-use crate::{apply, resolve, revert, sweep, verify};
+use crate::{apply, resolve, revert, sockets, sweep, verify};
 use rumpus_model::change::Change;
 use rumpus_model::plan::Planned;
 use rumpus_model::target::Target;
@@ -34,6 +35,8 @@ pub(crate) struct Held {
     pub(crate) shot: Option<Shot>,
     /// The worker's last counters, kept over its end.
     pub(crate) counted: Option<crate::worker::status::Stats>,
+    /// The connections in scope before the fault, where the kernel told.
+    pub(crate) connections: Option<Vec<TcpConnection>>,
 }
 
 /// A process that was signalled and is watched.
@@ -120,7 +123,10 @@ impl HostHands {
     fn in_netns(&self, order: &Order, netns: &NetNs, names: &Names, held: &mut Held) -> Outcome {
         let changes = order.planned.changes(&order.fault);
         match &order.act {
-            Act::Resolve => Outcome::Ok,
+            Act::Resolve => {
+                held.connections = order.planned.scope.as_ref().and_then(|scope| sockets::look(netns, scope));
+                Outcome::Ok
+            }
             Act::Apply { change: Change::DelayLinks(delay), .. } => match &order.planned.scope {
                 Some(scope) => apply::links(netns, names, delay, scope),
                 None => unfit(order),

@@ -15,6 +15,7 @@ pub mod journal;
 pub mod apply;
 pub mod verify;
 pub mod revert;
+mod sockets;
 pub mod sweep;
 pub mod state_dir;
 pub mod worker;

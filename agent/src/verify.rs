@@ -9,6 +9,7 @@ use crate::kernel::netns::NetNs;
 use crate::kernel::nft::{self, TableState};
 use crate::kernel::proc;
 use crate::resolve::{chain, gone};
+use crate::sockets;
 use crate::testing::{Sabotage, sabotaged};
 use rumpus_model::change::Change;
 use rumpus_model::evidence::{Counts, Delayed, Filtered, Reading};
@@ -20,7 +21,15 @@ pub(crate) fn netns(netns: &NetNs, names: &Names, changes: &[Change], held: &mut
     let mut readings = Vec::new();
     for change in changes {
         let reading = match change {
-            Change::Filter(_) => filter(netns, names),
+            Change::Filter(by) => {
+                let read = filter(netns, names);
+                // Once the effect has ended: then their round trips still show it.
+                let ended = matches!(&read, Ok(Reading::Filtered(f)) if f.armed_for.is_none());
+                let now = if ended { sockets::look(netns, &by.scope) } else { None };
+                let felt = now.and_then(|now| sockets::felt(held.connections.as_deref().unwrap_or_default(), &now));
+                readings.extend(felt.map(Reading::Sockets));
+                read
+            }
             Change::DelayLinks(_) => links(netns, names),
             Change::DelayWorker(_) => Ok(worker(held)),
             Change::KillContainer | Change::Signal(_) => continue,

@@ -3,6 +3,7 @@
 //! *In effect* means the rules were read back. *Effective* is judged at the end, from the victim's packets or process.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
 
 /// One thing read back about one target.
@@ -15,6 +16,8 @@ pub enum Reading {
     Filtered(Filtered),
     /// From a pidfd or a cgroup.
     Killed(Killed),
+    /// From the target's own TCP connections.
+    Sockets(Sockets),
 }
 
 impl Reading {
@@ -22,7 +25,7 @@ impl Reading {
     pub fn filtered(readings: &[Self]) -> Option<&Filtered> {
         readings.iter().find_map(|r| match r {
             Self::Filtered(f) => Some(f),
-            Self::Delayed(_) | Self::Killed(_) => None,
+            Self::Delayed(_) | Self::Killed(_) | Self::Sockets(_) => None,
         })
     }
 }
@@ -61,6 +64,32 @@ pub struct Counts {
 impl Counts {
     pub fn packets(&self) -> u64 {
         self.egress.saturating_add(self.ingress)
+    }
+}
+
+/// What the kernel says of the TCP connections in scope that were open when the effect ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sockets {
+    pub connections: u32,
+    /// The median of their smoothed round trips before the fault; `None` where all are younger.
+    pub rtt_before: Option<Duration>,
+    /// The same as the effect ended.
+    pub rtt: Duration,
+    /// Segments that they sent again meanwhile. What is dropped before it leaves is not counted: it was not sent.
+    pub retransmitted: u64,
+    /// How many of them had written what the peer had not acknowledged.
+    pub waiting: u32,
+}
+
+impl fmt::Display for Sockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = |span: Duration| format!("{:.1} ms", span.as_secs_f64() * 1000.0);
+        let plural = if self.connections == 1 { "" } else { "s" };
+        let before = self.rtt_before.map_or(String::new(), |before| format!("{} -> ", millis(before)));
+        let (count, rtt, again) = (self.connections, millis(self.rtt), self.retransmitted);
+        write!(f, "{count} TCP connection{plural}: round trip {before}{rtt}, {again} segments sent again, ")?;
+        write!(f, "{} waiting for the peer", self.waiting)
     }
 }
 

@@ -6,7 +6,7 @@
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The packets that a network fault is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,32 @@ pub struct Scope {
     pub protocols: Vec<Protocol>,
     /// Flows that must keep working (the way into a host); empty but for `host` targets.
     pub exempt: Vec<Exempt>,
+}
+
+impl Scope {
+    /// Returns whether packets of a TCP connection may be in scope; by which device they go is not looked at.
+    pub fn has_connection(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        let peer = match &self.peers {
+            Peers::Everyone => true,
+            Peers::Only(peers) => peers.contains(remote.ip()),
+        };
+        let within = |ports: &[Port], port: u16| {
+            let has = |p: &Port| p.protocol == Protocol::Tcp && (p.from..=p.to).contains(&port);
+            ports.is_empty() || ports.iter().any(has)
+        };
+        let exempt = |e: &Exempt| {
+            e.protocol.is_none_or(|p| p == Protocol::Tcp)
+                && e.peer.is_none_or(|p| p == remote.ip())
+                && e.peer_port.is_none_or(|p| p == remote.port())
+                && e.local_port.is_none_or(|p| p == local.port())
+        };
+        peer && !self.except.contains(remote.ip())
+            && (self.protocols.is_empty() || self.protocols.contains(&Protocol::Tcp))
+            && within(&self.ports, remote.port())
+            && within(&self.local_ports, local.port())
+            && !self.exempt.iter().any(exempt)
+            && !remote.ip().is_loopback()
+    }
 }
 
 /// Which way a packet travels, seen from the target.
@@ -195,4 +221,42 @@ pub struct Exempt {
     pub peer: Option<IpAddr>,
     pub peer_port: Option<u16>,
     pub local_port: Option<u16>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_in_scope_by_its_peer_its_ports_and_what_is_left_alone() {
+        let port = |protocol, port| Port { protocol, from: port, to: port };
+        let nets = |text: &[&str]| Addresses::new(text.iter().map(|t| t.parse::<IpNet>().unwrap()));
+        let scope = Scope {
+            direction: Direction::Both,
+            devices: Devices::AllButLoopback,
+            peers: Peers::Only(nets(&["10.0.0.0/24", "fd77::/64"])),
+            except: nets(&["10.0.0.9/32"]),
+            ports: vec![port(Protocol::Tcp, 5432), port(Protocol::Udp, 53)],
+            local_ports: Vec::new(),
+            protocols: Vec::new(),
+            exempt: Vec::new(),
+        };
+        let has = |scope: &Scope, local: &str, remote: &str| {
+            scope.has_connection(local.parse().unwrap(), remote.parse().unwrap())
+        };
+        assert!(has(&scope, "10.0.0.1:40000", "10.0.0.2:5432"));
+        assert!(has(&scope, "[fd77::1]:40000", "[fd77::2]:5432"));
+        for remote in ["10.0.1.2:5432", "10.0.0.9:5432", "10.0.0.2:53", "10.0.0.2:80"] {
+            assert!(!has(&scope, "10.0.0.1:40000", remote), "{remote}");
+        }
+        let udp = Scope { protocols: vec![Protocol::Udp], ..scope.clone() };
+        assert!(!has(&udp, "10.0.0.1:40000", "10.0.0.2:5432"));
+        let served = Scope { local_ports: vec![port(Protocol::Tcp, 22)], ports: Vec::new(), ..scope.clone() };
+        assert!(has(&served, "10.0.0.1:22", "10.0.0.2:40000") && !has(&served, "10.0.0.1:23", "10.0.0.2:40000"));
+        let way_in =
+            Exempt { reason: "sshd".into(), protocol: None, peer: None, peer_port: None, local_port: Some(22) };
+        assert!(!has(&Scope { exempt: vec![way_in], ..served }, "10.0.0.1:22", "10.0.0.2:40000"));
+        let all = Scope { peers: Peers::Everyone, ports: Vec::new(), ..scope };
+        assert!(has(&all, "10.0.0.1:1", "1.2.3.4:5") && !has(&all, "127.0.0.1:1", "127.0.0.1:5"));
+    }
 }

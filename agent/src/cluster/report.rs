@@ -92,6 +92,8 @@ fn saw_something(attestation: &Attestation) -> bool {
         Reading::Delayed(d) => d.delayed > 0,
         Reading::Filtered(f) => f.hit.packets() > 0 || f.passed.packets() > 0,
         Reading::Killed(_) => true,
+        // They were open all the same without the fault.
+        Reading::Sockets(_) => false,
     })
 }
 
@@ -153,6 +155,7 @@ fn evidence(slots: &[&Attestation]) -> Option<EvidenceStatus> {
                     add(&mut sums.passed, f.passed.packets());
                 }
             }
+            Reading::Sockets(sockets) => text.push(sockets.to_string()),
             Reading::Killed(k) => {
                 add(&mut sums.killed, u64::from(k.processes));
                 text.push(format!("by {} after {} ms", k.by, k.after.as_millis()));

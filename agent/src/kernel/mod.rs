@@ -15,6 +15,7 @@ pub mod nfqueue;
 pub mod nft;
 pub mod pidfd;
 pub mod proc;
+pub mod sockets;
 pub mod timer;
 pub mod veth;
 

@@ -111,6 +111,7 @@ fn reading(reading: &Reading) -> String {
             f.hit.ingress,
             f.passed.packets()
         ),
+        Reading::Sockets(sockets) => sockets.to_string(),
         Reading::Killed(k) if k.gone => {
             let how = if k.escalated { ", SIGKILL was needed" } else { "" };
             format!("{} gone after {}, by {}{how}", processes(k.processes), millis(k.after), safe(&k.by, ITEM))

@@ -52,7 +52,7 @@ impl Latency {
     pub(super) fn effective(&self, readings: &[Reading]) -> Effective {
         let delayed = readings.iter().filter_map(|r| match r {
             Reading::Delayed(d) => Some(d.delayed),
-            Reading::Filtered(_) | Reading::Killed(_) => None,
+            Reading::Filtered(_) | Reading::Killed(_) | Reading::Sockets(_) => None,
         });
         match delayed.max() {
             None => Effective::Unknown,

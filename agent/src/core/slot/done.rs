@@ -209,7 +209,7 @@ impl Slot {
             .iter()
             .map(|r| match r {
                 Reading::Delayed(d) => d.backlog,
-                Reading::Filtered(_) | Reading::Killed(_) => 0,
+                Reading::Filtered(_) | Reading::Killed(_) | Reading::Sockets(_) => 0,
             })
             .sum();
         if backlog == 0 || self.drain_until.is_some_and(|at| now >= at) {

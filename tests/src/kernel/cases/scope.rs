@@ -250,8 +250,9 @@ pub(super) fn open_connections_are_hit_and_go_on_afterwards(lab: &Lab, how: &How
     }
     let mut talk = Talk::open(lab.target(), echo.address(), lab.patience())?;
     let fast = talk.say(lab.patience())?.context("no answer before the fault")?;
-    how.under(lab, &["--direction", "Both", "--peer", "10.77.0.2"], || {
-        let said = talk.say(if how.effect() == Effect::Delayed { lab.patience() } else { 3 * DELAY })?;
+    let ended = how.under(lab, &["--direction", "Both", "--peer", "10.77.0.2"], || {
+        // Long enough for the kernel to send again what is lost.
+        let said = talk.say(if how.effect() == Effect::Delayed { lab.patience() } else { 6 * DELAY })?;
         match (how.effect(), said) {
             (Effect::Delayed, Some(trip)) => {
                 ensure!(trip + Duration::from_millis(2) >= 2 * DELAY, "a round trip took {trip:?}, {fast:?} before");
@@ -261,6 +262,15 @@ pub(super) fn open_connections_are_hit_and_go_on_afterwards(lab: &Lab, how: &How
         }
         Ok(())
     })?;
+    // What the kernel knows of the connection is in the evidence.
+    ensure!(ended.counter("/sockets/connections")? == 1, "another connection is in the evidence:\n{}", ended.out);
+    if how.effect() == Effect::Delayed {
+        // A smoothed round trip takes an eighth of each new one.
+        let rtt = ended.counter("/sockets/rtt/secs")? * 1000 + ended.counter("/sockets/rtt/nanos")? / 1_000_000;
+        ensure!(rtt >= 20, "the round trip is said to have been {rtt} ms");
+    } else {
+        ensure!(ended.counter("/sockets/waiting")? == 1, "it is said to have got its answers:\n{}", ended.out);
+    }
     // The kernel sends again what was lost at growing intervals.
     talk.say(lab.patience())?.context("the connection does not go on after the fault")?;
     let after = talk.say(lab.patience())?.context("the connection does not go on after the fault")?;

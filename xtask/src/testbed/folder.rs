@@ -3,7 +3,8 @@
 //! It exists exactly while a testbed may be running. It must not lie below `/var/lib`, `/var/log` or
 //! `/run`: each node sees folders of its own there.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -61,6 +62,15 @@ impl Folder {
         let new = self.file(&format!("{name}.{}", std::process::id()));
         fs::write(&new, text).with_context(|| format!("write {}", new.display()))?;
         fs::rename(&new, &path).with_context(|| format!("write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Keeps this very program as a file of the testbed, and returns its path: a build may replace the one that runs.
+    pub(crate) fn this_program(&self) -> Result<PathBuf> {
+        let program = fs::read("/proc/self/exe").context("read this program")?;
+        let path = self.write("xtask", program)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o755))
+            .with_context(|| format!("write {}", path.display()))?;
         Ok(path)
     }
 

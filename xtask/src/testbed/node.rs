@@ -35,7 +35,7 @@ pub(crate) fn start(folder: &Folder, programs: &Programs, node: Node) -> Result<
     }
     cgroup::make(node)?;
     let plan = plan(folder, programs, node)?;
-    let own = std::env::current_exe().context("find this program")?;
+    let own = folder.this_program()?;
     let mut unshare = command("setsid", ["unshare", "--net", "--mount", "--pid", "--uts", "--fork"]);
     unshare.arg(own).args(["testbed", "node", "--number", &node.0.to_string(), "--plan"]).arg(plan);
     let mut unshare = part::mark(unshare, &name, &folder.log(&name))?;

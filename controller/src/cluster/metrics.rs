@@ -112,3 +112,25 @@ impl Metrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a page for operators says must be what is there.
+    #[test]
+    fn the_page_of_metrics_names_each_of_them_and_no_other() {
+        let metrics = Metrics::new();
+        // A family is told of once it has a member.
+        metrics.runs.get_or_create(&vec![("state", "Running".to_owned())]).set(1);
+        metrics.refused("Halted");
+        metrics.called("plan", &Outcome::Done);
+        let text = metrics.text();
+        let there: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
+        let page = include_str!("../../../docs/metrics.md");
+        let told: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        let plain: Vec<&str> = told.iter().map(|name| name.strip_suffix("_total").unwrap_or(name)).collect();
+        assert_eq!(plain, there);
+    }
+}

@@ -35,8 +35,8 @@ pub(crate) struct Held {
     pub(crate) shot: Option<Shot>,
     /// The worker's last counters, kept over its end.
     pub(crate) counted: Option<crate::worker::status::Stats>,
-    /// The connections in scope before the fault, where the kernel told.
-    pub(crate) connections: Option<Vec<TcpConnection>>,
+    /// The connections in scope before the fault, and in the moment when it was ended, where the kernel told.
+    pub(crate) connections: (Option<Vec<TcpConnection>>, Option<Vec<TcpConnection>>),
 }
 
 /// A process that was signalled and is watched.
@@ -124,7 +124,7 @@ impl HostHands {
         let changes = order.planned.changes(&order.fault);
         match &order.act {
             Act::Resolve => {
-                held.connections = order.planned.scope.as_ref().and_then(|scope| sockets::look(netns, scope));
+                held.connections.0 = order.planned.scope.as_ref().and_then(|scope| sockets::look(netns, scope));
                 Outcome::Ok
             }
             Act::Apply { change: Change::DelayLinks(delay), .. } => match &order.planned.scope {
@@ -139,7 +139,14 @@ impl HostHands {
             }
             Act::Check => verify::netns(netns, names, &changes, held),
             Act::Renew { until } => apply::renew(netns, names, &changes, held, *until),
-            Act::Disarm => revert::disarm(netns, names, &changes),
+            Act::Disarm => {
+                let outcome = revert::disarm(netns, names, &changes);
+                // At once: what waited for the peer is sent again soon.
+                if held.connections.1.is_none() {
+                    held.connections.1 = order.planned.scope.as_ref().and_then(|scope| sockets::look(netns, scope));
+                }
+                outcome
+            }
             Act::Drain => revert::drain(held),
             Act::Remove { change } => revert::remove(netns, names, change, held),
             Act::Confirm => verify::nothing_left(netns, names, held),

@@ -21,14 +21,11 @@ pub(crate) fn netns(netns: &NetNs, names: &Names, changes: &[Change], held: &mut
     let mut readings = Vec::new();
     for change in changes {
         let reading = match change {
-            Change::Filter(by) => {
-                let read = filter(netns, names);
-                // Once the effect has ended: then their round trips still show it.
-                let ended = matches!(&read, Ok(Reading::Filtered(f)) if f.armed_for.is_none());
-                let now = if ended { sockets::look(netns, &by.scope) } else { None };
-                let felt = now.and_then(|now| sockets::felt(held.connections.as_deref().unwrap_or_default(), &now));
+            Change::Filter(_) => {
+                let (before, ended) = &held.connections;
+                let felt = ended.as_ref().and_then(|now| sockets::felt(before.as_deref().unwrap_or_default(), now));
                 readings.extend(felt.map(Reading::Sockets));
-                read
+                filter(netns, names)
             }
             Change::DelayLinks(_) => links(netns, names),
             Change::DelayWorker(_) => Ok(worker(held)),

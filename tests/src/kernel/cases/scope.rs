@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use super::how::{DELAY, Effect, FEW, How, expect, flow_between, got_from, own, sent_to, spared};
 use crate::kernel::lab::address::{OTHER_V4, OTHER_V6, PEER_V4, PEER_V6};
 use crate::kernel::lab::{Connect, DEVICE, Lab, Side, Talk};
+use crate::kernel::matrix::Kernel;
 
 const PORT: u16 = 4000;
 const OTHER_PORT: u16 = 4001;
@@ -268,7 +269,8 @@ pub(super) fn open_connections_are_hit_and_go_on_afterwards(lab: &Lab, how: &How
         // A smoothed round trip takes an eighth of each new one.
         let rtt = ended.counter("/sockets/rtt/secs")? * 1000 + ended.counter("/sockets/rtt/nanos")? / 1_000_000;
         ensure!(rtt >= 20, "the round trip is said to have been {rtt} ms");
-    } else {
+    } else if lab.settings().kernel == Kernel::Host {
+        // An emulated machine is so slow that the kernel may have sent it again before anybody looked.
         ensure!(ended.counter("/sockets/waiting")? == 1, "it is said to have got its answers:\n{}", ended.out);
     }
     // The kernel sends again what was lost at growing intervals.

@@ -51,8 +51,6 @@ pub enum Guard {
 pub struct Kept {
     /// UIDs of injections that were begun.
     pub begun: BTreeSet<String>,
-    /// It was made just now.
-    pub fresh: bool,
     /// By injection and slot: what was not reported yet.
     pub recovered: BTreeMap<String, BTreeMap<String, Attestation>>,
 }
@@ -63,8 +61,8 @@ pub struct Desk {
     node: String,
     ceilings: Ceilings,
     guard: Guard,
-    /// The journal is new, and the Lease was not seen to move yet: what was carried out before is not known.
-    fresh: bool,
+    /// The Lease was not seen to move since this agent started: nobody may be there to end what it begins.
+    unmoved: bool,
     stopping: bool,
     halts: Vec<Halt>,
     held: BTreeMap<String, Held>,
@@ -77,12 +75,12 @@ pub struct Desk {
 impl Desk {
     /// `kept` is what the journal knows.
     pub fn new(node: String, ceilings: Ceilings, kept: Kept) -> Self {
-        let Kept { begun, fresh, recovered } = kept;
+        let Kept { begun, recovered } = kept;
         Self {
             node,
             ceilings,
             guard: Guard::Untried,
-            fresh,
+            unmoved: true,
             stopping: false,
             halts: Vec::new(),
             held: BTreeMap::new(),
@@ -211,7 +209,7 @@ impl Desk {
             Guard::Untried => return Vec::new(),
             Guard::Proven => {}
         }
-        if self.fresh {
+        if self.unmoved {
             return Vec::new();
         }
         if let Err(refusal) = self.ceilings.whole(&order, self.live_slots()) {
@@ -305,7 +303,7 @@ impl Desk {
 
     /// Takes in that the Lease was seen to move.
     pub fn lease_moved(&mut self) -> Vec<Act> {
-        self.fresh = false;
+        self.unmoved = false;
         self.reconsider()
     }
 
@@ -317,7 +315,7 @@ impl Desk {
 
     /// Returns whether something waits for the Lease to move.
     pub fn waits_for_lease(&self) -> bool {
-        self.fresh && self.held.values().any(|h| h.stage == Stage::Waiting)
+        self.unmoved && self.held.values().any(|h| h.stage == Stage::Waiting)
     }
 
     pub fn halts(&self) -> &[Halt] {

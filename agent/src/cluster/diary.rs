@@ -118,8 +118,8 @@ impl Entries {
     }
 
     /// Returns what a desk has to know.
-    pub fn kept(&self, fresh: bool) -> Kept {
-        let mut kept = Kept { begun: self.kept.keys().cloned().collect(), fresh, ..Kept::default() };
+    pub fn kept(&self) -> Kept {
+        let mut kept = Kept { begun: self.kept.keys().cloned().collect(), ..Kept::default() };
         for entry in self.slots.values() {
             let injection = entry.intent.injection.clone();
             kept.begun.insert(injection.clone());
@@ -180,7 +180,8 @@ impl Diary for ClusterDiary {
         self.entries.kept.retain(|_, until| *until > news.now);
         self.entries.note(record);
         let small = self.entries.slots.is_empty() && self.journal.used() > SMALL;
-        if self.journal.wants_compaction() || small {
+        // A write that failed makes the file useless; a new one may be possible by now.
+        if self.journal.wants_compaction() || small || !self.journal.is_writable() {
             self.compact();
         }
         let written = match record {
@@ -242,7 +243,7 @@ mod tests {
         let again = Entries::of(entries.records());
         assert_eq!(again.kept, BTreeMap::from([("a".to_owned(), 1_000 + KEPT_FOR)]));
         assert_eq!(again.live().len(), 1);
-        let kept = again.kept(false);
+        let kept = again.kept();
         assert_eq!(kept.begun, ["a", "b", "c"].map(str::to_owned).into());
         assert_eq!(kept.recovered["b"]["2"].state, State::Restored);
         assert_eq!(kept.recovered["b"]["2"].clean, Some(Duration::from_secs(7)));

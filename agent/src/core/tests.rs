@@ -9,7 +9,7 @@ use rumpus_model::evidence::{Counts, Delayed, Effective, Filtered, Killed, Readi
 use rumpus_model::fault::network::{PeerNames, Probes};
 use rumpus_model::fault::partition::How;
 use rumpus_model::fault::{Fault, Kill, Latency, Network, Partition};
-use rumpus_model::halt::Reach;
+use rumpus_model::halt::{Halt, HaltScope, Reach};
 use rumpus_model::injection::{Attestation, EndCause, Injection, State};
 use rumpus_model::plan::Planned;
 use rumpus_model::scope::{Devices, Direction};
@@ -158,6 +158,23 @@ fn what_a_predecessor_left_is_swept_before_anything_begins() {
     world.give(Event::Recovered(vec![intent()]));
     assert_eq!(world.log, ["sweep", "ended"]);
     assert_eq!(world.last().cause, Some(EndCause::Swept));
+}
+
+#[test]
+fn no_halt_is_attested_before_what_a_predecessor_began_is_taken_away() {
+    let now = Duration::from_secs(100);
+    let mut core = Core::new(LEASE, "boot".into(), now);
+    let attests = |commands: &[Command]| commands.iter().any(|c| matches!(c, Command::AttestHalt { .. }));
+    let halt = Halt { id: "h".into(), reason: "checkout is down".into(), scope: HaltScope::All };
+    core.step(now, Event::Recovered(vec![intent()]));
+    assert!(!attests(&core.step(now, Event::Halts(vec![halt]))), "nothing was looked at yet");
+    let failed = Outcome::Swept { found: vec![], failed: vec!["table x: EBUSY".into()] };
+    assert!(!attests(&core.step(now, Event::Done { op: 1, outcome: failed })), "it is still there");
+    let later = now + LEASE;
+    let commands = core.step(later, Event::Wake);
+    let op = commands.iter().find_map(|c| if let Command::Sweep { op, .. } = c { Some(*op) } else { None });
+    let swept = Outcome::Swept { found: vec![], failed: vec![] };
+    assert!(attests(&core.step(later, Event::Done { op: op.unwrap(), outcome: swept })));
 }
 
 #[test]

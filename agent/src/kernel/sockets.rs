@@ -95,16 +95,15 @@ mod tests {
 
     #[test]
     fn a_connection_is_seen_from_both_ends_with_its_round_trip() {
-        netns::scratch(|| {
-            link::set_up(link::index_of("lo").unwrap()).unwrap();
-            for loopback in [IpAddr::from([127, 0, 0, 1]), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+        for loopback in [IpAddr::from([127, 0, 0, 1]), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+            netns::scratch(|| {
+                link::set_up(link::index_of("lo").unwrap()).unwrap();
                 assert_eq!(established().unwrap(), []);
                 let listener = TcpListener::bind((loopback, 0)).unwrap();
                 let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
                 let (mut server, _) = listener.accept().unwrap();
                 client.write_all(b"x").unwrap();
                 server.read_exact(&mut [0]).unwrap();
-                assert!(established().unwrap().iter().all(|one| one.unanswered == 0));
                 let mut seen = established().unwrap();
                 seen.sort_by_key(|one| one.local != client.local_addr().unwrap());
                 assert_eq!(seen.len(), 2, "{seen:?}");
@@ -112,10 +111,8 @@ mod tests {
                 assert_eq!(seen[0].local, client.local_addr().unwrap());
                 assert!(seen[0].rtt > Duration::ZERO && seen[0].retransmitted == 0, "{seen:?}");
                 assert_ne!(seen[0].cookie, seen[1].cookie);
-                // The end that closes first stays for a while, but is not established.
-                drop((client, server));
-            }
-        })
-        .unwrap();
+            })
+            .unwrap();
+        }
     }
 }

@@ -33,6 +33,14 @@ const QUIET: Duration = Duration::from_secs(12);
 /// Results that may wait; more than this many effects are never on their way.
 const RESULTS: usize = 1024;
 
+/// What ended a wait.
+enum Woke {
+    Stop,
+    Change(Box<Ours>),
+    Back(Back),
+    Time,
+}
+
 /// What comes back from a task.
 #[derive(Debug)]
 enum Back {
@@ -142,15 +150,23 @@ impl Driver {
             let wake = [self.core.wake_at(now), Some(self.election.wake_at())].into_iter().flatten().min();
             let sleep = wake.map_or(TURN, |at| at.saturating_sub(now.boot)).min(TURN);
             // Each arm only takes something out of a queue, or waits: nothing is lost where another one is quicker.
-            tokio::select! {
-                () = &mut stop, if end.is_none() => {
+            let woke = tokio::select! {
+                () = &mut stop, if end.is_none() => Woke::Stop,
+                Some(change) = watches.next() => Woke::Change(Box::new(change)),
+                Some(back) = self.results.1.recv() => Woke::Back(back),
+                () = tokio::time::sleep(sleep) => Woke::Time,
+            };
+            // Who was away for long (a pause, a machine that slept) leads no more, and must know it before all else.
+            self.elect(lease::Event::Wake);
+            match woke {
+                Woke::Stop => {
                     tracing::info!("Draining: nothing new is begun.");
                     end = Some(now.boot + grace);
                     self.step(Event::Drain);
                 }
-                Some(change) = watches.next() => self.change(change),
-                Some(back) = self.results.1.recv() => self.back(back),
-                () = tokio::time::sleep(sleep) => {
+                Woke::Change(change) => self.change(*change),
+                Woke::Back(back) => self.back(back),
+                Woke::Time => {
                     // Of a kind that is silent nobody says when an address leaves.
                     if std::mem::take(&mut self.addresses_dirty) || self.observed.silence(now.boot) > QUIET {
                         self.step(Event::AddressesChanged);
@@ -338,8 +354,14 @@ impl Driver {
 
     fn spawn(&self, op: OpId, effect: &'static str, act: Act) {
         let (cluster, back, instance) = (self.cluster.clone(), self.results.0.clone(), self.instance.clone());
+        let (clock, until) = (self.health.clock, self.election.leads_until());
         tokio::spawn(async move {
-            let outcome = act::carry_out(&cluster, &instance, act).await;
+            // Between the decision and this line the process may have stood still.
+            let outcome = if until.is_some_and(|until| clock.boot() < until) {
+                act::carry_out(&cluster, &instance, act).await
+            } else {
+                Outcome::Unknown { why: "the right to act has passed".into() }
+            };
             if let Outcome::Unknown { why } | Outcome::Refused { why } = &outcome {
                 tracing::warn!(effect, %why, "An effect has no good answer.");
             }

@@ -2,7 +2,7 @@
 
 use super::schema::list::{Conditions, Several};
 use super::schema::number::Count;
-use super::schema::text;
+use super::schema::{rules, text};
 use super::{Condition, Truth};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What became of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-validations" = rules::run_status()))]
 pub struct RunStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Count>")]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::objects;
 use crate::site::with;
+use rumpus_tests::live::api::RUMPUS;
 
 #[test]
 fn row_25_a_status_that_is_too_long_unknown_or_huge() {
@@ -18,6 +19,26 @@ fn row_25_a_status_that_is_too_long_unknown_or_huge() {
         agent.merge(&path, &said("x".repeat(4 << 20))).await.refused(413, &[]);
         let targets: Vec<Value> = (0..501).map(|number| json!({ "uid": format!("u{number}") })).collect();
         agent.merge(&path, &json!({ "status": { "targets": targets } })).await.refused(422, &["status.targets"]);
+    });
+}
+
+/// A write of a controller that was away, or that was on its way for long, comes after the last one.
+#[test]
+fn row_26_a_finished_run_is_begun_again() {
+    with(async |site| {
+        let own = site.namespace("own").await;
+        let runs = format!("{RUMPUS}/namespaces/{own}/chaosruns");
+        let run = site.make(&runs, &objects::run("over", &objects::experiment(&[]))).await;
+        let path = format!("{runs}/{}/status", run["metadata"]["name"].as_str().expect("it has a name"));
+        let controller = site.controller().await;
+        let state = |state: &str| json!({ "status": { "state": state } });
+        for step in ["Pending", "Running", "Finished"] {
+            controller.merge(&path, &state(step)).await.ok();
+        }
+        for late in [state("Running"), json!({ "status": { "state": null } })] {
+            controller.merge(&path, &late).await.refused(422, &["a finished run stays finished"]);
+        }
+        controller.merge(&path, &json!({ "status": { "state": "Finished", "confirmation": "Confirmed" } })).await.ok();
     });
 }
 

@@ -43,8 +43,15 @@ fn desk(kept: Kept) -> Desk {
     Desk::new("n1".into(), ceilings, kept)
 }
 
+/// The Lease was seen to move.
+fn moved(kept: Kept) -> Desk {
+    let mut desk = desk(kept);
+    assert!(desk.lease_moved().is_empty());
+    desk
+}
+
 fn proven() -> Desk {
-    let mut desk = desk(Kept::default());
+    let mut desk = moved(Kept::default());
     desk.guarded(Guard::Proven);
     desk
 }
@@ -153,19 +160,19 @@ fn what_is_planned_foreign_or_final_is_let_alone() {
 
 #[test]
 fn nothing_begins_before_the_guard_is_proven_and_a_missing_one_refuses() {
-    let mut desk = desk(Kept::default());
+    let mut desk = moved(Kept::default());
     assert!(desk.seen(&object(|_| {})).is_empty());
     let acts = desk.guarded(Guard::Missing("gone".into()));
     assert!(matches!(&acts[..], [Act::Report { now: true, .. }]));
     assert_eq!(reason(&mut desk), "AdmissionGuardMissing");
-    let mut desk = self::desk(Kept::default());
+    let mut desk = moved(Kept::default());
     assert!(desk.seen(&object(|_| {})).is_empty());
     order(desk.guarded(Guard::Proven));
 }
 
 #[test]
-fn a_new_journal_waits_until_the_lease_moves() {
-    let mut desk = desk(Kept { fresh: true, ..Kept::default() });
+fn an_agent_that_starts_waits_until_the_lease_moves() {
+    let mut desk = desk(Kept::default());
     desk.guarded(Guard::Proven);
     assert!(desk.seen(&object(|_| {})).is_empty());
     assert!(desk.waits_for_lease());
@@ -294,12 +301,8 @@ fn what_a_predecessor_began_is_reported_and_never_begun_again() {
         swept
     };
     let slots = BTreeMap::from([(id.clone(), swept(State::Ending))]);
-    let kept = Kept {
-        begun: BTreeSet::from(["u".to_owned()]),
-        fresh: false,
-        recovered: BTreeMap::from([("u".to_owned(), slots)]),
-    };
-    let mut desk = desk(kept);
+    let kept = Kept { begun: BTreeSet::from(["u".to_owned()]), recovered: BTreeMap::from([("u".to_owned(), slots)]) };
+    let mut desk = moved(kept);
     desk.guarded(Guard::Proven);
     let acts = desk.seen(&object(|o| o["status"] = json!({"state": "InEffect"})));
     assert!(matches!(&acts[..], [Act::Report { .. }]), "{acts:?}");

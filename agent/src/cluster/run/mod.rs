@@ -104,7 +104,7 @@ pub fn run(config: Config, inbox: Inbox) -> Result<bool, AgentError> {
     let (journal, found) = Journal::<Record>::open(dir.as_ref())?;
     let fresh = fresh || found.damage.is_some();
     let entries = Entries::of(found.records);
-    let (kept, recovered, told) = (entries.kept(fresh), entries.live(), Told::default());
+    let (kept, recovered, told) = (entries.kept(), entries.live(), Told::default());
     let boot_id = proc::boot_id()?;
     let mut engines = probe::engines();
     engines.extend(config.without.iter().map(|e| (*e, Capability::Missing("hidden by --without-engine".into()))));

@@ -116,7 +116,17 @@ impl Election {
         match &self.state {
             State::Leading { since, .. } if self.busy => *since + self.give_up,
             State::Leading { since, .. } => self.due.min(*since + self.give_up),
+            // Its answer comes as an event.
+            State::Following(_) | State::Taking { .. } if self.busy => Duration::MAX,
             State::Following(_) | State::Taking { .. } => self.due,
+        }
+    }
+
+    /// Returns until when this controller may act, unless it renews its right before.
+    pub fn leads_until(&self) -> Option<Duration> {
+        match &self.state {
+            State::Leading { since, .. } => Some(*since + self.give_up),
+            State::Following(_) | State::Taking { .. } => None,
         }
     }
 
@@ -310,6 +320,15 @@ mod tests {
         assert_eq!(e.wake_at(), at(5));
         e.step(at(5), Event::Wake);
         assert_eq!(e.standing(), Standing::Following);
+    }
+
+    #[test]
+    fn who_waits_for_an_answer_does_not_turn_meanwhile() {
+        let mut e = Election::new("me".into(), L, 1);
+        assert!(e.step(at(0), Event::Wake).is_some());
+        assert_eq!(e.wake_at(), Duration::MAX);
+        assert_eq!(e.leads_until(), None);
+        assert_eq!(leading().leads_until(), Some(at(5)));
     }
 
     #[test]

@@ -106,6 +106,14 @@ pub(crate) fn run() -> Value {
     ])
 }
 
+/// A run's status, as it is changed: a write that comes late must not undo the last one.
+pub(crate) fn run_status() -> Value {
+    json!([rule(
+        "!has(oldSelf.state) || oldSelf.state != 'Finished' || (has(self.state) && self.state == 'Finished')",
+        "a finished run stays finished",
+    )])
+}
+
 /// An injection's spec, as it is written and changed.
 pub(crate) fn injection() -> Value {
     let lasts = "has(self.fault.latency) || has(self.fault.loss) || has(self.fault.partition)";

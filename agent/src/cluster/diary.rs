@@ -72,7 +72,7 @@ impl Entries {
         entries
     }
 
-    fn note(&mut self, record: &Record) {
+    pub fn note(&mut self, record: &Record) {
         match record {
             Record::Intent(intent) => {
                 self.slots.insert(intent.id.clone(), Entry { intent: (**intent).clone(), ended: None });
@@ -90,7 +90,7 @@ impl Entries {
     }
 
     /// Forgets the slots of what was reported, and keeps its UID.
-    fn reported(&mut self, injections: &BTreeSet<String>) {
+    pub fn reported(&mut self, injections: &BTreeSet<String>) {
         for entry in self.slots.values().filter(|e| injections.contains(&e.intent.injection)) {
             let until = entry.intent.not_after.map_or(i64::MAX, |at| at.saturating_add(KEPT_FOR));
             self.kept.insert(entry.intent.injection.clone(), until);
@@ -98,7 +98,7 @@ impl Entries {
         self.slots.retain(|_, e| !injections.contains(&e.intent.injection) || e.ended.is_none());
     }
 
-    fn records(&self) -> Vec<Record> {
+    pub fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         for (injection, until) in &self.kept {
             records.push(Record::Kept { injection: injection.clone(), until: *until });

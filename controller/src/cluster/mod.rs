@@ -22,7 +22,7 @@ mod driver;
 mod metrics;
 pub mod observe;
 mod revision;
-mod seen;
+pub mod seen;
 mod serve;
 
 pub use admission::{BuiltError, NAMES};

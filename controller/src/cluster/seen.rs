@@ -6,9 +6,9 @@ use rumpus_cluster::{ChaosInjection, ChaosPolicy, ChaosRun};
 use rumpus_model::wire::POLICY_KIND;
 
 /// Written beside the cancellation of an injection that was never armed.
-pub(crate) const NEVER_ARMED: &str = "rumpus.dev/never-armed";
+pub const NEVER_ARMED: &str = "rumpus.dev/never-armed";
 
-pub(crate) fn run(object: &ChaosRun) -> RunSeen {
+pub fn run(object: &ChaosRun) -> RunSeen {
     let meta = &object.metadata;
     let owners = meta.owner_references.iter().flatten().filter(|o| o.kind == POLICY_KIND);
     RunSeen {
@@ -23,7 +23,7 @@ pub(crate) fn run(object: &ChaosRun) -> RunSeen {
     }
 }
 
-pub(crate) fn injection(object: &ChaosInjection) -> InjectionSeen {
+pub fn injection(object: &ChaosInjection) -> InjectionSeen {
     let meta = &object.metadata;
     InjectionSeen {
         key: key(meta),
@@ -36,7 +36,7 @@ pub(crate) fn injection(object: &ChaosInjection) -> InjectionSeen {
     }
 }
 
-pub(crate) fn policy(object: &ChaosPolicy) -> PolicySeen {
+pub fn policy(object: &ChaosPolicy) -> PolicySeen {
     PolicySeen {
         uid: text(&object.metadata.uid),
         deleting: object.is_ending(),

@@ -5,7 +5,7 @@
 
 mod notes;
 mod reading;
-mod reports;
+pub mod reports;
 mod serve;
 mod wall;
 

@@ -13,7 +13,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// What is to be written.
 #[derive(Debug, Default)]
-pub(super) struct Reports {
+pub struct Reports {
     all: BTreeMap<String, Report>,
 }
 
@@ -27,7 +27,7 @@ struct Report {
 
 impl Reports {
     /// Something is new.
-    pub(super) fn ask(&mut self, what: &str, urgent: bool, now: Duration) {
+    pub fn ask(&mut self, what: &str, urgent: bool, now: Duration) {
         let report = self.all.entry(what.to_owned()).or_insert(Report { due: None, in_flight: false, failures: 0 });
         // A pause after an error is not shortened: the server may be the one that is slow.
         let wanted = now.saturating_add(if urgent && report.failures == 0 { Duration::ZERO } else { SOON });
@@ -35,7 +35,7 @@ impl Reports {
     }
 
     /// Takes what is due; each must be answered by [`Reports::answered`].
-    pub(super) fn take(&mut self, now: Duration) -> Vec<String> {
+    pub fn take(&mut self, now: Duration) -> Vec<String> {
         let mut taken = Vec::new();
         for (what, report) in &mut self.all {
             if !report.in_flight && report.due.is_some_and(|due| now >= due) {
@@ -47,7 +47,7 @@ impl Reports {
     }
 
     /// Takes in that a write was stored (`true`) or not. Returns whether nothing newer waits to be written.
-    pub(super) fn answered(&mut self, what: &str, stored: bool, now: Duration) -> bool {
+    pub fn answered(&mut self, what: &str, stored: bool, now: Duration) -> bool {
         let Some(report) = self.all.get_mut(what) else { return true };
         report.in_flight = false;
         if stored {
@@ -60,12 +60,12 @@ impl Reports {
         report.due.is_none()
     }
 
-    pub(super) fn forget(&mut self, what: &str) {
+    pub fn forget(&mut self, what: &str) {
         self.all.remove(what);
     }
 
     /// Returns when something is due.
-    pub(super) fn next(&self) -> Option<Duration> {
+    pub fn next(&self) -> Option<Duration> {
         self.all.values().filter(|r| !r.in_flight).filter_map(|r| r.due).min()
     }
 }

@@ -276,7 +276,7 @@ fn addresses(diffs: &[Diff]) -> Vec<News> {
 }
 
 pub(crate) use table::{Index, SILENT, Told as Row};
-pub(crate) use world::halt;
+pub use world::halt;
 
 /// A Halt that cannot be read is about everything.
 pub(crate) fn unreadable_halt(meta: &kube::core::ObjectMeta) -> HaltRow {

@@ -169,7 +169,7 @@ impl NodeRow {
 }
 
 /// A Halt; one that says nothing that can be understood is about everything.
-pub(crate) fn halt(seen: &ChaosHalt) -> HaltRow {
+pub fn halt(seen: &ChaosHalt) -> HaltRow {
     let scope = &seen.spec.scope;
     let scope = match (scope.all, &scope.namespaces, &scope.nodes, &scope.runs) {
         (None, Some(names), None, None) => HaltScope::Namespaces(names.clone()),

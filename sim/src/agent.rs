@@ -1,0 +1,515 @@
+//! One node: its kernel, its disk, and an agent process made of the production reconciler and desk.
+//!
+//! The reconciler's side is here, as `driver.rs` of the agent runs it: orders, records and questions each come back as an
+//! event, later. The side that speaks with the API server is in [`crate::serve`].
+
+use crate::api::{Answer, Kind};
+use crate::check::Slot;
+use crate::kernel::{Kernel, Part, Wrong};
+use crate::net::{CallId, Life, Net, Seen, Who};
+use crate::serve::{Note, Serve};
+use crate::world::Happening;
+use rumpus_agent::cluster::assemble::{Assigned, slot_id};
+use rumpus_agent::cluster::diary::Entries;
+use rumpus_agent::cluster::order::Order as Wanted;
+use rumpus_agent::core::{Act, Command, Core, Event, OpId, Order, Outcome, Record};
+use rumpus_model::change::Change;
+use rumpus_model::engine::Engine;
+use rumpus_model::fault::{Fault, Kill};
+use rumpus_model::injection::Injection;
+use rumpus_model::plan::Planned;
+use rumpus_model::refusal::Refusal;
+use rumpus_model::target::{ContainerTarget, NetNsId, NetNsTarget, ProcessId, ProcessTarget, Target, Via};
+use rumpus_model::wire::InjectionTarget;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// What the boot clock shows at boot.
+const AT_BOOT: Duration = Duration::from_secs(1000);
+/// As the driver's own.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// What happens inside an agent.
+#[derive(Debug)]
+pub enum Inside {
+    /// A note for the reconciler, or for the main loop, has arrived.
+    ToCore,
+    ToServe,
+    CoreWake,
+    ServeWake,
+    /// A hand is at it.
+    Hand(u64),
+    /// The journal's thread takes the next record.
+    Journal,
+    /// A question has waited too long.
+    Late(OpId),
+    Assemble(Box<Wanted>),
+    Canary,
+}
+
+#[derive(Debug)]
+enum Hand {
+    Order(OpId, Box<Order>),
+    Sweep(OpId, BTreeSet<String>),
+}
+
+/// The reconciler's half of a process.
+#[derive(Debug)]
+pub(crate) struct Half {
+    core: Core,
+    to_core: VecDeque<Event>,
+    pub(crate) to_serve: VecDeque<Note>,
+    records: VecDeque<(OpId, Record)>,
+    hands: BTreeMap<u64, Hand>,
+    next_hand: u64,
+    /// Questions that still wait.
+    pub(crate) open: BTreeSet<OpId>,
+    entries: Entries,
+    /// What the main loop says was reported.
+    pub(crate) reported: BTreeSet<String>,
+    /// The disk has failed once: what it says is not believed until the next process.
+    bad: bool,
+    next_wake: Option<Duration>,
+}
+
+/// What outlives a process, and a boot.
+#[derive(Debug, Default)]
+struct Disk {
+    journal: Vec<Record>,
+    /// There is a file.
+    made: bool,
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    pub place: usize,
+    pub kernel: Kernel,
+    disk: Disk,
+    boots: u32,
+    booted: Duration,
+    pub life: u32,
+    half: Option<Half>,
+    serve: Option<Serve>,
+    pub paused: Option<Duration>,
+}
+
+impl Node {
+    pub fn new(place: usize) -> Self {
+        Self {
+            place,
+            kernel: Kernel::default(),
+            disk: Disk::default(),
+            boots: 0,
+            booted: Duration::ZERO,
+            life: 0,
+            half: None,
+            serve: None,
+            paused: None,
+        }
+    }
+
+    /// Returns what CLOCK_BOOTTIME shows.
+    pub fn boot(&self, now: Duration) -> Duration {
+        AT_BOOT + now.saturating_sub(self.booted)
+    }
+
+    pub fn lives(&self) -> bool {
+        self.half.is_some()
+    }
+
+    pub fn who(&self) -> Life {
+        Life { who: Who::Agent(self.place), number: self.life }
+    }
+
+    fn boot_id(&self) -> String {
+        format!("boot-{}-{}", self.place, self.boots)
+    }
+
+    /// Returns the slots that the journal knows of, as the next agent will read it.
+    pub fn journaled(&self) -> BTreeSet<String> {
+        let slots = Entries::of(self.disk.journal.clone()).records();
+        let id = |record: &Record| match record {
+            Record::Intent(intent) => Some(intent.id.clone()),
+            Record::Applied { .. } | Record::Ended { .. } | Record::Kept { .. } => None,
+        };
+        slots.iter().filter_map(id).collect()
+    }
+
+    /// A process begins.
+    pub fn start(&mut self, net: &mut Net) {
+        self.life += 1;
+        let life = self.who();
+        let boot = self.boot(net.now);
+        let fresh = !self.disk.made;
+        self.disk.made = true;
+        let entries = Entries::of(self.disk.journal.clone());
+        let (kept, recovered) = (entries.kept(fresh), entries.live());
+        net.tell(&format!("{life}: begins, {} recovered, fresh={fresh}", recovered.len()));
+        let core = Core::with_contact_each(crate::controller::LEASE, self.boot_id(), boot);
+        self.half = Some(Half {
+            core,
+            to_core: VecDeque::from([Event::Recovered(recovered), Event::Journal(Ok(()))]),
+            to_serve: VecDeque::new(),
+            records: VecDeque::new(),
+            hands: BTreeMap::new(),
+            next_hand: 0,
+            open: BTreeSet::new(),
+            entries,
+            reported: BTreeSet::new(),
+            bad: false,
+            next_wake: None,
+        });
+        self.serve = Some(Serve::new(self.place, &self.boot_id(), kept, boot));
+        net.after(Duration::ZERO, Happening::Agent(life, Inside::ToCore));
+        net.after(Duration::from_micros(1), Happening::Agent(life, Inside::ToCore));
+        let wait = net.hands.millis(20, 400);
+        net.after(wait, Happening::Agent(life, Inside::Canary));
+        net.after(Duration::from_micros(2), Happening::Agent(life, Inside::ServeWake));
+        net.watch(life, Kind::Injection);
+        net.watch(life, Kind::Halt);
+    }
+
+    /// The process dies.
+    pub fn crash(&mut self, net: &mut Net) {
+        if self.lives() {
+            net.tell(&format!("{}: dies", self.who()));
+        }
+        net.unwatch(Who::Agent(self.place));
+        (self.half, self.serve, self.paused) = (None, None, None);
+        self.life += 1;
+    }
+
+    /// The machine restarts; `wiped`: and its disk is new.
+    pub fn reboot(&mut self, net: &mut Net, wiped: bool) {
+        self.crash(net);
+        net.tell(&format!("node-{} reboots, wiped={wiped}", self.place));
+        self.boots += 1;
+        self.booted = net.now;
+        self.kernel.reboot();
+        if wiped {
+            self.disk = Disk::default();
+        }
+    }
+
+    /// Something happens inside.
+    pub fn inside(&mut self, net: &mut Net, inside: Inside) {
+        let boot = self.boot(net.now);
+        match inside {
+            Inside::ToCore => {
+                let event = self.half.as_mut().and_then(|h| h.to_core.pop_front());
+                if let Some(event) = event {
+                    self.step(net, event);
+                }
+            }
+            Inside::CoreWake => {
+                if let Some(half) = &mut self.half {
+                    half.next_wake = None;
+                }
+                self.step(net, Event::Wake);
+            }
+            Inside::Hand(hand) => self.hand(net, hand),
+            Inside::Journal => self.record(net),
+            Inside::Late(op) => self.answered(net, op, Outcome::Failed { why: "no answer in time".into() }),
+            Inside::ToServe => {
+                let note = self.half.as_mut().and_then(|h| h.to_serve.pop_front());
+                if let Some(note) = note {
+                    self.with_serve(net, |serve, node, net| serve.take(node, net, note, boot));
+                }
+            }
+            Inside::ServeWake => self.with_serve(net, |serve, node, net| serve.wake(node, net, boot)),
+            Inside::Canary => self.with_serve(net, |serve, node, net| serve.canary(node, net, boot)),
+            Inside::Assemble(order) => {
+                let (injection, assigned) = self.assemble(net, &order);
+                let note = Note::Assembled(Box::new(injection), assigned);
+                self.with_serve(net, |serve, node, net| serve.take(node, net, note, boot));
+            }
+        }
+    }
+
+    pub fn answer(&mut self, net: &mut Net, id: CallId, answer: Answer) {
+        let boot = self.boot(net.now);
+        self.with_serve(net, |serve, node, net| serve.answer(node, net, id, answer, boot));
+    }
+
+    pub fn seen(&mut self, net: &mut Net, kind: Kind, seen: Seen) {
+        let boot = self.boot(net.now);
+        self.with_serve(net, |serve, node, net| serve.seen(node, net, kind, seen, boot));
+    }
+
+    fn with_serve(&mut self, net: &mut Net, act: impl FnOnce(&mut Serve, &mut Self, &mut Net)) {
+        let Some(mut serve) = self.serve.take() else { return };
+        act(&mut serve, self, net);
+        self.serve = Some(serve);
+    }
+
+    /// Hands an event to the reconciler.
+    pub(crate) fn tell(&mut self, net: &mut Net, event: Event) {
+        let life = self.who();
+        let Some(half) = &mut self.half else { return };
+        half.to_core.push_back(event);
+        let wait = net.hands.micros(5, 300);
+        net.after(wait, Happening::Agent(life, Inside::ToCore));
+    }
+
+    fn note(&mut self, net: &mut Net, note: Note) {
+        let life = self.who();
+        let Some(half) = &mut self.half else { return };
+        half.to_serve.push_back(note);
+        let wait = net.hands.micros(5, 300);
+        net.after(wait, Happening::Agent(life, Inside::ToServe));
+    }
+
+    pub(crate) fn reported(&mut self, uid: &str) {
+        if let Some(half) = &mut self.half {
+            half.reported.insert(uid.to_owned());
+        }
+    }
+
+    /// Answers a question of the reconciler's, unless it has stopped waiting.
+    pub(crate) fn answered(&mut self, net: &mut Net, op: OpId, outcome: Outcome) {
+        if self.half.as_mut().is_some_and(|h| h.open.remove(&op)) {
+            self.tell(net, Event::Done { op, outcome });
+        }
+    }
+
+    fn step(&mut self, net: &mut Net, event: Event) {
+        let boot = self.boot(net.now);
+        let life = self.who();
+        let swept = match &event {
+            Event::Done { outcome: Outcome::Swept { failed, .. }, .. } => Some(failed.clone()),
+            Event::Done { .. }
+            | Event::Recovered(_)
+            | Event::Journal(_)
+            | Event::Submit(_)
+            | Event::Stop { .. }
+            | Event::Contact(_)
+            | Event::Heard { .. }
+            | Event::Halts(_)
+            | Event::Lease(_)
+            | Event::End { .. }
+            | Event::Forget { .. }
+            | Event::Wake => None,
+        };
+        let Some(half) = &mut self.half else { return };
+        let commands = half.core.step(boot, event);
+        for command in commands {
+            self.carry_out(net, command);
+        }
+        if let Some(failed) = swept {
+            self.note(net, Note::Swept { failed });
+        }
+        let Some(half) = &mut self.half else { return };
+        let sleep = half.core.wake_at().map_or(LONGEST_SLEEP, |at| at.saturating_sub(boot)).min(LONGEST_SLEEP);
+        let at = net.now + sleep.max(Duration::from_millis(1));
+        if half.next_wake.is_none_or(|next| at < next) {
+            half.next_wake = Some(at);
+            net.queue.push(at, Happening::Agent(life, Inside::CoreWake));
+        }
+    }
+
+    fn carry_out(&mut self, net: &mut Net, command: Command) {
+        let life = self.who();
+        match command {
+            Command::Attest(attestation) => {
+                let cause = attestation.cause.as_ref().map(ToString::to_string);
+                net.tell(&format!("{life}: attests {} {:?} {cause:?}", attestation.id, attestation.state));
+                self.note(net, Note::Attested(attestation));
+            }
+            Command::AttestHalt { halt, ended, .. } => {
+                if ended {
+                    self.note(net, Note::HaltAttested { halt });
+                }
+            }
+            Command::Order { op, order } => self.order(net, Hand::Order(op, order)),
+            Command::Sweep { op, keep } => self.order(net, Hand::Sweep(op, keep)),
+            Command::ReadHalt { op, injection } => {
+                if let Some(half) = &mut self.half {
+                    half.open.insert(op);
+                }
+                net.after(crate::serve::LIMIT * 3, Happening::Agent(life, Inside::Late(op)));
+                self.note(net, Note::Ask { op, injection });
+            }
+            Command::Record { op, record } => {
+                let Some(half) = &mut self.half else { return };
+                half.records.push_back((op, record));
+                let wait = net.hands.micros(200, 8000);
+                net.after(wait, Happening::Agent(life, Inside::Journal));
+            }
+        }
+    }
+
+    fn order(&mut self, net: &mut Net, hand: Hand) {
+        let life = self.who();
+        let Some(half) = &mut self.half else { return };
+        half.next_hand += 1;
+        let id = half.next_hand;
+        half.hands.insert(id, hand);
+        let slow = net.swarm.slow_kernels && net.hands.chance(50);
+        let wait = if slow { net.hands.millis(20, 4000) } else { net.hands.micros(50, 5000) };
+        net.after(wait, Happening::Agent(life, Inside::Hand(id)));
+    }
+
+    fn hand(&mut self, net: &mut Net, hand: u64) {
+        let boot = self.boot(net.now);
+        let life = self.who();
+        let Some(hand) = self.half.as_mut().and_then(|h| h.hands.remove(&hand)) else { return };
+        let wrong = match net.hands.below(1000) {
+            0..15 if net.swarm.kernel_errors => Some(Wrong::Fails),
+            15..25 if net.swarm.kernel_errors => Some(Wrong::Lies),
+            _ => None,
+        };
+        let (op, outcome) = match hand {
+            Hand::Sweep(op, keep) => {
+                let before = self.kernel.slots().count();
+                let outcome = self.kernel.sweep(&keep, wrong.is_some());
+                if before > 0 {
+                    net.tell(&format!("{life}: sweeps {before} objects, keeps {keep:?}: {outcome:?}"));
+                }
+                (op, outcome)
+            }
+            Hand::Order(op, order) => {
+                let outcome = self.kernel.act(&order, boot, wrong);
+                self.watched(net, &order, boot, &outcome);
+                (op, outcome)
+            }
+        };
+        self.tell(net, Event::Done { op, outcome });
+    }
+
+    /// Tells the story, and the check, of an act on the kernel.
+    fn watched(&self, net: &mut Net, order: &Order, boot: Duration, outcome: &Outcome) {
+        let life = self.who();
+        let id = &order.planned.id;
+        let short = match outcome {
+            Outcome::Ok | Outcome::Read(_) => "ok".to_owned(),
+            Outcome::Halt(_)
+            | Outcome::Leave(_)
+            | Outcome::Swept { .. }
+            | Outcome::Failed { .. }
+            | Outcome::TargetGone { .. }
+            | Outcome::Vanished { .. } => format!("{outcome:?}"),
+        };
+        match &order.act {
+            Act::Apply { change, until } => {
+                net.tell(&format!("{life}: applies {id} for {:?}: {short}", until.saturating_sub(boot)));
+                let gated = matches!(change, Change::Filter(_));
+                let once = matches!(change, Change::KillContainer | Change::Signal(_));
+                let there = gated && self.kernel.live(boot).any(|(_, slot, _)| slot == id);
+                if there || once {
+                    net.check.begun(net.now, id, once, &self.journaled());
+                }
+            }
+            Act::Disarm | Act::Remove { .. } | Act::Escalate => {
+                let act = if matches!(order.act, Act::Disarm) { "disarms" } else { "removes" };
+                net.tell(&format!("{life}: {act} {id}: {short}"));
+            }
+            Act::Resolve | Act::Check | Act::Renew { .. } | Act::Drain | Act::Confirm => {}
+        }
+    }
+
+    /// As `diary.rs` does it; a compaction comes at random.
+    fn record(&mut self, net: &mut Net) {
+        let Some(half) = &mut self.half else { return };
+        let Some((op, record)) = half.records.pop_front() else { return };
+        half.entries.reported(&std::mem::take(&mut half.reported));
+        half.entries.note(&record);
+        if net.hands.chance(100) {
+            self.disk.journal = half.entries.records();
+        }
+        let full = net.swarm.journal_errors && net.hands.chance(40);
+        half.bad |= net.swarm.journal_errors && net.hands.chance(10);
+        let fails = full || half.bad;
+        if !fails {
+            self.disk.journal.push(record);
+        }
+        let said = if fails { Err("EIO".to_owned()) } else { Ok(()) };
+        let outcome = if fails { Outcome::Failed { why: "EIO".into() } } else { Outcome::Ok };
+        self.tell(net, Event::Journal(said));
+        self.tell(net, Event::Done { op, outcome });
+    }
+
+    /// What `assemble.rs` does, with this kernel: it reads `/proc` and namespaces, which are not here.
+    fn assemble(&self, net: &mut Net, order: &Wanted) -> (Injection, Vec<Assigned>) {
+        let mut planned = Vec::new();
+        let mut assigned = Vec::new();
+        for target in &order.targets {
+            let mut one =
+                Assigned { uid: target.uid.clone(), container: target.container.clone(), slots: vec![], refused: None };
+            match self.target(order, target) {
+                Some(slots) => {
+                    one.slots = slots.iter().map(|s| s.id.clone()).collect();
+                    planned.extend(slots);
+                }
+                None => {
+                    let what = "no process of it is on this node".into();
+                    one.refused = Some(Refusal::TargetChanged { target: target.pod.clone(), what });
+                }
+            }
+            for id in &one.slots {
+                let slot = Slot {
+                    injection: order.uid.clone(),
+                    run: order.run.clone(),
+                    pod: target.uid.clone(),
+                    node: self.place,
+                    duration: order.duration,
+                };
+                net.check.slots.insert(id.clone(), slot);
+            }
+            assigned.push(one);
+        }
+        let injection = Injection {
+            uid: order.uid.clone(),
+            policy: order.run.clone(),
+            fault: order.fault.clone(),
+            duration: order.duration,
+            targets: planned,
+            reach: order.reach.clone(),
+            not_after: Some(order.not_after / 1_000_000),
+        };
+        (injection, assigned)
+    }
+
+    fn target(&self, order: &Wanted, target: &InjectionTarget) -> Option<Vec<Planned>> {
+        let inode = self.kernel.inode(&target.uid)?;
+        let pid = ProcessId { pid: i32::try_from(inode).unwrap_or(1), start: inode };
+        let planned = |branch: usize, found: Target, engine: Engine, scope| Planned {
+            id: slot_id(order, target, branch),
+            target: found,
+            why: target.uid.clone(),
+            engine,
+            scope,
+        };
+        if let Fault::Kill(kill) = &order.fault {
+            let (comm, cgroup, boot_id) = ("web".to_owned(), "/".to_owned(), self.boot_id());
+            let first = ProcessTarget { id: pid, comm, cgroup: cgroup.clone(), boot_id: boot_id.clone() };
+            let (found, engine) = match kill {
+                Kill::Process { .. } => (Target::Process(first), Engine::Signal),
+                Kill::Container => {
+                    let (id, init) = (target.uid.clone(), Some(first));
+                    let container = ContainerTarget { id, cgroup, boot_id, init, processes: Vec::new() };
+                    (Target::Container(container), Engine::Cgroup)
+                }
+            };
+            return Some(vec![planned(0, found, engine, None)]);
+        }
+        let netns = NetNsTarget {
+            id: NetNsId { dev: 4, ino: inode, cookie: Some(inode) },
+            via: Via::Process(pid),
+            boot_id: self.boot_id(),
+            host: false,
+            processes: Vec::new(),
+        };
+        let one = |(branch, fault): (usize, &Fault)| {
+            let engine = if matches!(fault, Fault::Latency(_)) { Engine::Netem } else { Engine::Nft };
+            let scope = fault.network()?.scope(|_| None, Vec::new()).ok()?;
+            Some(planned(branch, Target::NetNs(netns.clone()), engine, Some(scope)))
+        };
+        order.branches.iter().enumerate().map(one).collect()
+    }
+
+    /// Returns whether a part of this slot is there, for the check.
+    pub fn has_table(&self, slot: &str) -> bool {
+        self.kernel.networks.values().any(|n| n.things.contains_key(&(slot.to_owned(), Part::Table)))
+    }
+}

@@ -1,0 +1,222 @@
+//! What must hold, judged by what the kernels and the store really hold, never by what a party believes.
+
+use crate::agent::Node;
+use crate::api::{Answer, Kind, Request};
+use crate::controller::LEASE;
+use crate::net::{Net, Who};
+use crate::world::node_name;
+use rumpus_agent::cluster::halts;
+use rumpus_model::halt::Reach;
+use rumpus_model::wire::{Confirmation, Phase, RunState};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What is allowed for clocks and queues, of node uptime.
+const DELTA: Duration = Duration::from_secs(1);
+
+/// What a slot is about.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// Its injection's UID.
+    pub injection: String,
+    /// `namespace/name`.
+    pub run: String,
+    pub pod: String,
+    pub node: usize,
+    pub duration: Option<Duration>,
+}
+
+/// What was seen so far, and what was broken first.
+#[derive(Debug, Default)]
+pub struct Check {
+    pub slots: BTreeMap<String, Slot>,
+    /// When each slot's fault first was in effect.
+    begun: BTreeMap<String, Duration>,
+    /// By node: the last reading of the Lease that was answered.
+    contact: BTreeMap<Who, Duration>,
+    /// When the Lease last moved.
+    moved: Duration,
+    pub broken: Option<String>,
+    /// How many faults were in effect at all.
+    pub faults: u64,
+}
+
+impl Check {
+    /// The first one counts.
+    pub fn fail(&mut self, invariant: &str, what: &str) {
+        self.broken.get_or_insert_with(|| format!("{invariant}: {what}"));
+    }
+
+    /// The server has answered.
+    pub fn answered(&mut self, now: Duration, who: Who, request: &Request, answer: &Answer) {
+        match request {
+            Request::Get(Kind::Lease, _) if answer.is_ok() => drop(self.contact.insert(who, now)),
+            Request::Renew { .. } if answer.is_ok() => self.moved = now,
+            Request::Create(object) if answer.is_ok() && object.kind() == Kind::Lease => self.moved = now,
+            Request::Create(_)
+            | Request::Delete { .. }
+            | Request::Get(..)
+            | Request::InjectionStatus { .. }
+            | Request::List(_)
+            | Request::NodeStatus { .. }
+            | Request::Phase { .. }
+            | Request::Renew { .. }
+            | Request::RunStatus { .. }
+            | Request::Stop(_) => {}
+        }
+    }
+
+    /// A fault has come into effect.
+    pub fn begun(&mut self, now: Duration, id: &str, once: bool, journaled: &BTreeSet<String>) {
+        self.faults += 1;
+        if !journaled.contains(id) {
+            self.fail("S8", &format!("slot {id} is in the kernel and not in the journal"));
+        }
+        if self.begun.insert(id.to_owned(), now).is_some() {
+            self.fail("S2", &format!("slot {id} was applied twice"));
+        }
+        let Some(slot) = self.slots.get(id).cloned() else {
+            return self.fail("S2", &format!("slot {id} was never assembled"));
+        };
+        // What is done once is live for no time: of one run a pod is hit once.
+        let same = |(other, s): (&String, &Slot)| {
+            other != id && s.run == slot.run && s.pod == slot.pod && s.injection != slot.injection
+        };
+        let before = self.slots.iter().filter(|(other, _)| self.begun.contains_key(*other)).any(same);
+        if once && before {
+            self.fail("S2", &format!("pod {} was hit twice by {}", slot.pod, slot.run));
+        }
+    }
+
+    /// Looks at everything.
+    pub fn scan(net: &mut Net, nodes: &[Node]) {
+        let mut live: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut broken = Vec::new();
+        for node in nodes {
+            let boot = node.boot(net.now);
+            let objects: BTreeSet<&str> = node.kernel.slots().collect();
+            if objects.is_empty() {
+                continue;
+            }
+            let lives: Vec<&str> = node.kernel.live(boot).map(|(_, slot, _)| slot).collect();
+            for id in &lives {
+                let Some(slot) = net.check.slots.get(*id) else { continue };
+                let place = (slot.run.clone(), slot.pod.clone());
+                if let Some(other) = live.insert(place, slot.injection.clone())
+                    && other != slot.injection
+                {
+                    broken.push(("S2", format!("pod {} has two faults of {}", slot.pod, slot.run)));
+                }
+                net.check.times(net.now, node, id, slot, &mut broken);
+                net.check.truth(net, node, id, slot, &mut broken);
+            }
+            net.check.clean(net, node, &objects, &mut broken);
+            let journaled = node.journaled();
+            if let Some(id) = objects.iter().find(|id| !journaled.contains(**id)) {
+                broken.push(("S8", format!("{} has slot {id}, its journal has not", node_name(node.place))));
+            }
+        }
+        for (invariant, what) in broken {
+            net.check.fail(invariant, &what);
+        }
+    }
+
+    /// S3, S6.
+    fn times(&self, now: Duration, node: &Node, id: &str, slot: &Slot, broken: &mut Vec<(&'static str, String)>) {
+        let begun = self.begun.get(id).copied().unwrap_or(now);
+        if slot.duration.is_some_and(|d| now > begun + d + DELTA) {
+            broken.push(("S3", format!("slot {id} began at {begun:?} and outlives {:?}", slot.duration)));
+        }
+        let contact = self.contact.get(&Who::Agent(node.place)).copied().unwrap_or_default();
+        if now > contact + LEASE + LEASE / 5 + DELTA {
+            broken.push(("S6", format!("slot {id} lives, last contact of {} at {contact:?}", node_name(node.place))));
+        }
+        if now > self.moved + LEASE * 2 + LEASE / 5 + DELTA {
+            broken.push(("S6", format!("slot {id} lives, the Lease moved last at {:?}", self.moved)));
+        }
+    }
+
+    /// S7 and S4, of a fault in effect.
+    fn truth(&self, net: &Net, node: &Node, id: &str, slot: &Slot, broken: &mut Vec<(&'static str, String)>) {
+        let injection = net.api.injections().find(|i| i.uid() == slot.injection);
+        let status = injection.and_then(|i| i.status.as_ref());
+        if let Some(status) = status
+            && (status.state.is_some_and(|s| s.is_final()) || status.effect_ended.is_some())
+        {
+            broken.push(("S7", format!("slot {id} is in effect, its injection says {:?}", status.state)));
+        }
+        let run = net.api.runs().find(|r| format!("{}/{}", r.namespace(), r.name()) == slot.run);
+        if let Some(status) = run.and_then(|r| r.status.as_ref())
+            && status.state == Some(RunState::Finished)
+            && status.confirmation == Some(Confirmation::Confirmed)
+        {
+            broken.push(("S7", format!("slot {id} is in effect, {} is Finished and Confirmed", slot.run)));
+        }
+        let name = node_name(node.place);
+        let Some(own) = net.api.nodes().find(|n| n.name() == name).and_then(|n| n.status.as_ref()) else { return };
+        if own.ended.iter().any(|e| e.uid == slot.injection) {
+            broken.push(("S7", format!("slot {id} is in effect, {name} says that it has ended")));
+        }
+        let reach = Reach {
+            node: Some(name.clone()),
+            run: Some(slot.run.clone()),
+            namespaces: BTreeSet::from(["shop".to_owned()]),
+        };
+        for halt in net.api.halts().map(|h| halts::of(&Ok((**h).clone()))) {
+            if own.halts.contains(&halt.id) && halt.covers(&reach) {
+                broken.push(("S4", format!("slot {id} is in effect, {name} attests Halt {}", halt.id)));
+            }
+        }
+    }
+
+    /// S7, of whatever is left.
+    fn clean(&self, net: &Net, node: &Node, objects: &BTreeSet<&str>, broken: &mut Vec<(&'static str, String)>) {
+        let uids: BTreeSet<&str> =
+            objects.iter().filter_map(|id| self.slots.get(*id)).map(|s| s.injection.as_str()).collect();
+        for injection in net.api.injections().filter(|i| uids.contains(i.uid())) {
+            if injection.status.as_ref().is_some_and(|s| s.clean.is_some()) {
+                broken.push(("S7", format!("{} says clean and is not", injection.name())));
+            }
+        }
+        let name = node_name(node.place);
+        let own = net.api.nodes().find(|n| n.name() == name).and_then(|n| n.status.as_ref());
+        for ended in own.iter().flat_map(|s| &s.ended) {
+            if ended.clean.is_some() && uids.contains(ended.uid.as_str()) {
+                broken.push(("S7", format!("{name} says {} clean and is not", ended.uid)));
+            }
+        }
+    }
+
+    /// What must hold some time after all trouble is over.
+    pub fn at_rest(net: &mut Net, nodes: &[Node]) {
+        let mut broken = Vec::new();
+        for run in net.api.runs() {
+            let state = run.status.as_ref().and_then(|s| s.state);
+            if state != Some(RunState::Finished) {
+                broken.push(("L1", format!("run {} is {state:?}", run.name())));
+            }
+        }
+        for injection in net.api.injections() {
+            let state = injection.status.as_ref().and_then(|s| s.state);
+            let owed = injection.spec.phase == Phase::Armed || state.is_some();
+            if owed && !state.is_some_and(|s| s.is_final()) {
+                let phase = injection.spec.phase;
+                broken.push(("L1", format!("injection {} is {phase:?} and {state:?}", injection.name())));
+            }
+        }
+        for node in nodes {
+            if let Some(slot) = node.kernel.slots().next() {
+                broken.push(("L1", format!("slot {slot} is left on {}", node_name(node.place))));
+            }
+            for (inode, network) in &node.kernel.networks {
+                let expected = BTreeMap::from([("cni".to_owned(), inode * 7), ("policy".to_owned(), 11)]);
+                if network.foreign != expected {
+                    broken.push(("S5", format!("what others put into the network of {} changed", network.pod)));
+                }
+            }
+        }
+        for (invariant, what) in broken {
+            net.check.fail(invariant, &what);
+        }
+    }
+}

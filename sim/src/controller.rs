@@ -1,0 +1,454 @@
+//! One controller: the production reconciler and election, each effect one request.
+//!
+//! What `driver.rs` and `act/` of the controller do with sockets is done here with the model of the API server; the
+//! snapshot for a plan is put together in [`crate::snapshot`].
+
+use crate::api::{Answer, Kind, No, Object, Reply, Request};
+use crate::net::{CallId, Life, Net, Seen, Who};
+use crate::snapshot::Snapshot;
+use crate::world::{Happening, wall};
+use jiff::SignedDuration;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
+use rumpus_cluster::ChaosInjection;
+use rumpus_controller::cluster::core::event::{
+    Act, Command, Event, InjectionSeen, Key, NewInjection, Now, OpId, Outcome, Revised, RunSeen,
+};
+use rumpus_controller::cluster::core::lease::{self, Election, Standing};
+use rumpus_controller::cluster::core::{Core, Settings};
+use rumpus_controller::cluster::{observe, seen};
+use rumpus_model::wire::{API_VERSION, RUN_KIND};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// L.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// As the controller's own (`LIMIT`, `TURN`, `START_WINDOW`).
+const LIMIT: Duration = Duration::from_secs(5);
+const TURN: Duration = Duration::from_secs(1);
+const START_WINDOW: Duration = Duration::from_secs(30);
+
+/// Where the controller's Lease is.
+pub fn lease_key() -> Key {
+    Key { namespace: "rumpus".into(), name: "rumpus-controller".into() }
+}
+
+/// A question on its way.
+#[derive(Debug)]
+enum Asked {
+    Floor,
+    /// `true`: a read.
+    Lease(bool),
+    Op(OpId),
+    Written(OpId),
+    /// A recovery's injections; its runs are asked for next.
+    Injections(OpId),
+    Runs(OpId, Vec<InjectionSeen>),
+}
+
+/// A process that lives.
+#[derive(Debug)]
+struct Process {
+    core: Core,
+    election: Option<Election>,
+    standing: Standing,
+    asked: BTreeMap<CallId, Asked>,
+    snapshot: Snapshot,
+    /// By kind: uids that were told, for what a new list does not name.
+    told: BTreeMap<Kind, BTreeSet<String>>,
+    next_wake: Option<Duration>,
+}
+
+/// One replica.
+#[derive(Debug)]
+pub struct Controller {
+    place: usize,
+    pub life: u32,
+    identity: u32,
+    skew: SignedDuration,
+    process: Option<Process>,
+    pub paused: Option<Duration>,
+}
+
+impl Controller {
+    pub fn new(place: usize, skew: SignedDuration) -> Self {
+        Self { place, life: 0, identity: 0, skew, process: None, paused: None }
+    }
+
+    pub fn lives(&self) -> bool {
+        self.process.is_some()
+    }
+
+    pub fn who(&self) -> Life {
+        Life { who: Who::Controller(self.place), number: self.life }
+    }
+
+    fn now(&self, net: &Net) -> Now {
+        Now { boot: net.now, wall: wall(net.now, self.skew) }
+    }
+
+    /// A process begins; `new_pod`: in a pod of its own.
+    pub fn start(&mut self, net: &mut Net, new_pod: bool) {
+        self.life += 1;
+        self.identity += u32::from(new_pod);
+        let settings = Settings {
+            lease: LEASE,
+            start_window: START_WINDOW,
+            max_duration: Duration::from_secs(3600),
+            pod_delete: true,
+            pod_evict: true,
+        };
+        let mut process = Process {
+            core: Core::new(settings),
+            election: None,
+            standing: Standing::Following,
+            asked: BTreeMap::new(),
+            snapshot: Snapshot::default(),
+            told: BTreeMap::new(),
+            next_wake: None,
+        };
+        let life = self.who();
+        net.tell(&format!("{life}: begins"));
+        process.asked.insert(net.call(life, LIMIT, Request::List(Kind::Injection)), Asked::Floor);
+        for kind in [Kind::Run, Kind::Injection, Kind::Halt, Kind::Node, Kind::Pod] {
+            net.watch(life, kind);
+        }
+        self.process = Some(process);
+        self.step(net, Event::Guard(Ok(Vec::new())));
+    }
+
+    /// The process dies.
+    pub fn crash(&mut self, net: &mut Net) {
+        net.tell(&format!("{}: dies", self.who()));
+        net.unwatch(Who::Controller(self.place));
+        self.process = None;
+        self.paused = None;
+        self.life += 1;
+    }
+
+    /// Time has passed.
+    pub fn wake(&mut self, net: &mut Net) {
+        if let Some(process) = &mut self.process {
+            process.next_wake = None;
+        }
+        self.step(net, Event::Wake);
+        self.turn(net);
+    }
+
+    /// What is due by time, and when to look again.
+    fn turn(&mut self, net: &mut Net) {
+        self.elect(net, lease::Event::Wake);
+        let now = self.now(net);
+        let life = self.who();
+        let Some(process) = &mut self.process else { return };
+        let election = process.election.as_ref().map(Election::wake_at);
+        let wake = [process.core.wake_at(now), election].into_iter().flatten().min();
+        let at = wake.unwrap_or(now.boot + TURN).min(now.boot + TURN).max(now.boot + Duration::from_millis(1));
+        if process.next_wake.is_none_or(|next| at < next) {
+            process.next_wake = Some(at);
+            net.queue.push(at, Happening::ControllerWake(life));
+        }
+    }
+
+    fn elect(&mut self, net: &mut Net, event: lease::Event) {
+        let life = self.who();
+        let Some(process) = &mut self.process else { return };
+        let Some(election) = &mut process.election else { return };
+        let command = election.step(net.now, event);
+        let standing = election.standing();
+        let changed = standing != process.standing;
+        if changed {
+            process.standing = standing;
+            let epoch = match standing {
+                Standing::Leading { epoch } => Some(epoch),
+                Standing::Following => None,
+            };
+            net.tell(&format!("{life}: term {epoch:?}"));
+            self.step(net, Event::Term(epoch));
+        }
+        let Some(command) = command else { return };
+        let reads = command == lease::Command::Read;
+        let request = match command {
+            lease::Command::Read => Request::Get(Kind::Lease, lease_key()),
+            lease::Command::Create { transitions } => {
+                let key = lease_key();
+                let metadata =
+                    ObjectMeta { name: Some(key.name), namespace: Some(key.namespace), ..ObjectMeta::default() };
+                let lease = Lease { metadata, spec: Some(self.written(net, transitions)) };
+                Request::Create(Box::new(Object::Lease(Arc::new(lease))))
+            }
+            lease::Command::Replace { transitions, resource_version } => Request::Renew {
+                key: lease_key(),
+                version: resource_version,
+                spec: Box::new(self.written(net, transitions)),
+            },
+        };
+        let id = net.call(life, LIMIT, request);
+        if let Some(process) = &mut self.process {
+            process.asked.insert(id, Asked::Lease(reads));
+        }
+    }
+
+    fn written(&self, net: &Net, transitions: i64) -> LeaseSpec {
+        LeaseSpec {
+            holder_identity: Some(self.identity_now()),
+            lease_duration_seconds: i32::try_from(LEASE.as_secs()).ok(),
+            lease_transitions: i32::try_from(transitions).ok(),
+            renew_time: Some(MicroTime(wall(net.now, self.skew))),
+            ..LeaseSpec::default()
+        }
+    }
+
+    fn identity_now(&self) -> String {
+        format!("controller-{}-{}", self.place, self.identity)
+    }
+
+    fn step(&mut self, net: &mut Net, event: Event) {
+        let (now, life) = (self.now(net), self.who());
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            let Some(process) = &mut self.process else { return };
+            for Command { op, act } in process.core.step(now, event) {
+                let outcome = match act {
+                    Act::Plan { input, active } => {
+                        let planned = process.snapshot.plan(&input, active, now.wall.as_second());
+                        Outcome::Planned(Box::new(planned))
+                    }
+                    Act::Revise { .. } => Outcome::Revised(Revised::Keep),
+                    Act::Recover => {
+                        let id = net.call(life, LIMIT, Request::List(Kind::Injection));
+                        process.asked.insert(id, Asked::Injections(op));
+                        continue;
+                    }
+                    Act::Review { .. } => Outcome::Reviewed { denied: Vec::new() },
+                    Act::ReadPolicy(_) => Outcome::Missing,
+                    Act::Tell(_) => Outcome::Done,
+                    Act::ListHalts
+                    | Act::ReadRun(_)
+                    | Act::ReadInjection(_)
+                    | Act::ReadPod(_)
+                    | Act::Create(_)
+                    | Act::SetPhase { .. }
+                    | Act::DeleteInjection { .. }
+                    | Act::DeletePod(_)
+                    | Act::EvictPod(_)
+                    | Act::WriteStatus { .. } => {
+                        let written = matches!(act, Act::WriteStatus { .. });
+                        let asked = if written { Asked::Written(op) } else { Asked::Op(op) };
+                        if let Some(request) = request(act) {
+                            process.asked.insert(net.call(life, LIMIT, request), asked);
+                        }
+                        continue;
+                    }
+                };
+                events.push(Event::Done { op, outcome });
+            }
+        }
+    }
+
+    /// An answer, or that there is none.
+    pub fn answer(&mut self, net: &mut Net, id: CallId, answer: Answer) {
+        let life = self.who();
+        let Some(process) = &mut self.process else { return };
+        let Some(asked) = process.asked.remove(&id) else { return };
+        match (asked, answer) {
+            (Asked::Floor, Ok(Reply::Many(all))) => {
+                let epochs = all.iter().filter_map(injection).map(|i| i.spec.epoch);
+                let floor = epochs.max().unwrap_or(0) + 1;
+                process.election = None;
+                let election = Election::new(self.identity_now(), LEASE, floor);
+                if let Some(process) = &mut self.process {
+                    process.election = Some(election);
+                }
+            }
+            (Asked::Floor, _) => {
+                let id = net.call(life, LIMIT, Request::List(Kind::Injection));
+                process.asked.insert(id, Asked::Floor);
+            }
+            (Asked::Lease(reads), answer) => self.elect(net, told_of_lease(answer, reads)),
+            (Asked::Written(op), Ok(_)) => self.step(net, Event::Done { op, outcome: Outcome::Done }),
+            (Asked::Injections(op), Ok(Reply::Many(all))) => {
+                let injections = all.iter().filter_map(injection).map(|i| seen::injection(i)).collect();
+                let id = net.call(life, LIMIT, Request::List(Kind::Run));
+                process.asked.insert(id, Asked::Runs(op, injections));
+            }
+            (Asked::Runs(op, injections), Ok(Reply::Many(all))) => {
+                let runs = all.iter().filter_map(run).collect();
+                self.step(net, Event::Done { op, outcome: Outcome::Recovered { runs, injections } });
+            }
+            (Asked::Injections(op) | Asked::Runs(op, _) | Asked::Op(op) | Asked::Written(op), answer) => {
+                self.step(net, Event::Done { op, outcome: outcome(answer) });
+            }
+        }
+        self.turn(net);
+    }
+
+    /// What a watch says.
+    pub fn seen(&mut self, net: &mut Net, kind: Kind, seen: Seen) {
+        let mut gone = Vec::new();
+        let mut changed = Vec::new();
+        let Some(process) = &mut self.process else { return };
+        let told = process.told.entry(kind).or_default();
+        match seen {
+            Seen::Listed(all) => {
+                let listed: BTreeSet<String> = all.iter().map(|o| o.uid().to_owned()).collect();
+                gone.extend(told.difference(&listed).cloned());
+                *told = listed;
+                changed = all;
+            }
+            Seen::Changed(object) => {
+                told.insert(object.uid().to_owned());
+                changed.push(object);
+            }
+            Seen::Gone(object) => {
+                told.remove(object.uid());
+                gone.push(object.uid().to_owned());
+            }
+        }
+        let halts_before = process.snapshot.halts.clone();
+        process.snapshot.listed(kind);
+        for object in changed {
+            self.changed(net, object);
+        }
+        for uid in gone {
+            self.gone(net, kind, uid);
+        }
+        let halts = self.process.as_ref().and_then(|p| p.snapshot.halts.clone());
+        if halts_before != halts
+            && let Some(halts) = halts
+        {
+            self.step(net, Event::Halts(Ok(halts.into_values().collect())));
+        }
+        self.turn(net);
+    }
+
+    fn changed(&mut self, net: &mut Net, object: Object) {
+        let Some(process) = &mut self.process else { return };
+        match object {
+            Object::Halt(halt) => {
+                let rows = process.snapshot.halts.get_or_insert_default();
+                rows.insert(halt.uid().to_owned(), observe::halt(&halt));
+            }
+            Object::Injection(injection) => {
+                self.step(net, Event::Injection(Box::new(seen::injection(&injection))));
+            }
+            Object::Lease(_) => {}
+            Object::Node(node) => {
+                let ended = node.status.iter().flat_map(|s| &s.ended).map(|e| e.uid.clone()).collect();
+                let name = node.name().to_owned();
+                process.snapshot.nodes.insert(name.clone(), node);
+                self.step(net, Event::Ended { node: name, injections: ended });
+            }
+            Object::Pod(pod) => {
+                let uid = pod.metadata.uid.clone().unwrap_or_default();
+                process.snapshot.pods.insert(uid, pod);
+            }
+            Object::Run(run) => self.step(net, Event::Run(Box::new(seen::run(&run)))),
+        }
+    }
+
+    fn gone(&mut self, net: &mut Net, kind: Kind, uid: String) {
+        let Some(process) = &mut self.process else { return };
+        match kind {
+            Kind::Halt => {
+                process.snapshot.halts.get_or_insert_default().remove(&uid);
+            }
+            Kind::Injection => self.step(net, Event::InjectionGone(uid)),
+            Kind::Lease | Kind::Node => {}
+            Kind::Pod => {
+                process.snapshot.pods.remove(&uid);
+                self.step(net, Event::PodGone(uid));
+            }
+            Kind::Run => self.step(net, Event::RunGone(uid)),
+        }
+    }
+}
+
+fn injection(object: &Object) -> Option<&Arc<ChaosInjection>> {
+    if let Object::Injection(injection) = object { Some(injection) } else { None }
+}
+
+fn run(object: &Object) -> Option<RunSeen> {
+    if let Object::Run(run) = object { Some(seen::run(run)) } else { None }
+}
+
+/// Returns the one request of an act.
+fn request(act: Act) -> Option<Request> {
+    match act {
+        Act::Plan { .. } | Act::Revise { .. } | Act::Recover | Act::Review { .. } | Act::Tell(_) => None,
+        Act::ReadPolicy(_) => None,
+        Act::ListHalts => Some(Request::List(Kind::Halt)),
+        Act::ReadRun(key) => Some(Request::Get(Kind::Run, key)),
+        Act::ReadInjection(key) => Some(Request::Get(Kind::Injection, key)),
+        Act::ReadPod(key) => Some(Request::Get(Kind::Pod, key)),
+        Act::Create(new) => Some(create(*new)),
+        Act::SetPhase { key, resource_version, phase, never_armed, .. } => {
+            Some(Request::Phase { key, version: resource_version, phase, never_armed })
+        }
+        Act::DeleteInjection { key, uid } => Some(Request::Delete { kind: Kind::Injection, key, uid: Some(uid) }),
+        Act::DeletePod(pod) | Act::EvictPod(pod) => {
+            Some(Request::Delete { kind: Kind::Pod, key: pod.key, uid: Some(pod.uid) })
+        }
+        Act::WriteStatus { key, uid, status } => Some(Request::RunStatus { key, uid, status }),
+    }
+}
+
+fn create(new: NewInjection) -> Request {
+    let owner = OwnerReference {
+        api_version: API_VERSION.into(),
+        kind: RUN_KIND.into(),
+        name: new.spec.run.name.clone(),
+        uid: new.spec.run.uid.clone(),
+        ..OwnerReference::default()
+    };
+    let metadata = ObjectMeta {
+        name: Some(new.key.name),
+        namespace: Some(new.key.namespace),
+        owner_references: Some(vec![owner]),
+        ..ObjectMeta::default()
+    };
+    Request::Create(Box::new(Object::Injection(Arc::new(ChaosInjection::new(metadata, new.spec)))))
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    let why = || "as drawn".to_owned();
+    match answer {
+        Ok(Reply::One(object)) => match *object {
+            Object::Injection(injection) => Outcome::Injection(Box::new(seen::injection(&injection))),
+            Object::Pod(pod) => Outcome::Pod { uid: pod.metadata.uid.clone().unwrap_or_default() },
+            Object::Run(run) => Outcome::Run(Box::new(seen::run(&run))),
+            Object::Halt(_) | Object::Lease(_) | Object::Node(_) => Outcome::Done,
+        },
+        Ok(Reply::Many(all)) => {
+            let row = |o: &Object| if let Object::Halt(halt) = o { Some(observe::halt(halt)) } else { None };
+            Outcome::Halts(all.iter().filter_map(row).collect())
+        }
+        Ok(Reply::Done) => Outcome::Done,
+        Err(No::Busy) => Outcome::Busy { why: why() },
+        Err(No::Conflict) => Outcome::Conflict,
+        Err(No::Exists) => Outcome::Exists,
+        Err(No::Invalid) => Outcome::Refused { why: why() },
+        Err(No::NotFound) => Outcome::Missing,
+        Err(No::Server | No::Timeout) => Outcome::Unknown { why: why() },
+    }
+}
+
+fn told_of_lease(answer: Answer, reads: bool) -> lease::Event {
+    match answer {
+        Ok(Reply::One(object)) => {
+            let Object::Lease(lease) = *object else { return lease::Event::Unknown };
+            let spec = lease.spec.clone().unwrap_or_default();
+            let seen = lease::Seen {
+                holder: spec.holder_identity.unwrap_or_default(),
+                transitions: spec.lease_transitions.unwrap_or_default().into(),
+                resource_version: lease.metadata.resource_version.clone().unwrap_or_default(),
+            };
+            if reads { lease::Event::Read(Some(seen)) } else { lease::Event::Written(seen) }
+        }
+        Ok(Reply::Done | Reply::Many(_)) => lease::Event::Unknown,
+        Err(No::NotFound) if reads => lease::Event::Read(None),
+        Err(No::NotFound | No::Conflict | No::Exists) => lease::Event::Lost,
+        Err(No::Busy | No::Invalid | No::Server | No::Timeout) => lease::Event::Unknown,
+    }
+}

@@ -1,0 +1,114 @@
+//! What a controller's watches have shown, as the snapshot that the production planner looks at.
+
+use crate::api::{Kind, PodObject};
+use crate::world::node_name;
+use rumpus_cluster::ChaosNode;
+use rumpus_model::cluster::labels::Labels;
+use rumpus_model::cluster::pod::{Container, OwnerRef, Phase, Pod, Role};
+use rumpus_model::cluster::world::{HaltRow, Namespace, Node, NodeAgent, Owner, Reservation, Rules};
+use rumpus_model::cluster::{ClusterPlan, RunInput, Unknown, World, plan};
+use rumpus_model::engine::Engine;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What was shown.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    pub pods: BTreeMap<String, Arc<PodObject>>,
+    pub nodes: BTreeMap<String, Arc<ChaosNode>>,
+    /// `None` until they were listed.
+    pub halts: Option<BTreeMap<String, HaltRow>>,
+    known: BTreeSet<Kind>,
+}
+
+impl Snapshot {
+    /// Notes that of this kind something was shown; a list always comes first.
+    pub fn listed(&mut self, kind: Kind) {
+        self.known.insert(kind);
+        if kind == Kind::Halt {
+            self.halts.get_or_insert_default();
+        }
+    }
+
+    /// Lets the model plan.
+    pub fn plan(&self, input: &RunInput, active: Vec<Reservation>, now: i64) -> ClusterPlan {
+        plan(&self.world(active), input, now)
+    }
+
+    fn world(&self, active: Vec<Reservation>) -> World {
+        let unknown = || Unknown { why: "not listed yet".into() };
+        let opted = Namespace { labels: labels(&[("rumpus.dev/chaos", "enabled")]) };
+        let owner = Owner { kind: "Deployment".into(), namespace: "shop".into(), name: "web".into(), desired: None };
+        let pods = self.pods.values().map(|p| Arc::new(pod(p))).collect();
+        World {
+            pods: if self.known.contains(&Kind::Pod) { Ok(pods) } else { Err(unknown()) },
+            owners: Ok([("u-web".into(), owner)].into()),
+            namespaces: Ok([("shop".into(), opted)].into()),
+            nodes: if self.known.contains(&Kind::Node) { Ok(self.nodes()) } else { Err(unknown()) },
+            services: Ok(Vec::new()),
+            budgets: Ok(Vec::new()),
+            halts: self.halts.clone().map(|h| h.into_values().collect()).ok_or_else(unknown),
+            active: Ok(active),
+            rules: Rules { max_active_runs: 3, ..Rules::default() },
+        }
+    }
+
+    fn nodes(&self) -> BTreeMap<Arc<str>, Node> {
+        let one = |(name, node): (&String, &Arc<ChaosNode>)| {
+            let status = node.status.clone().unwrap_or_default();
+            let agent = status.heartbeat.is_some().then(|| NodeAgent {
+                present: Ok(()),
+                engines: engines(),
+                missing: BTreeMap::new(),
+                admission: if status.admission.as_deref() == Some("proven") { Ok(()) } else { Err("not yet".into()) },
+                unrestored: status.residue,
+            });
+            (name.as_str().into(), Node { ready: true, agent, ..Node::default() })
+        };
+        self.nodes.iter().map(one).collect()
+    }
+}
+
+fn engines() -> BTreeMap<String, Engine> {
+    [
+        ("kill", Engine::Signal),
+        ("killContainer", Engine::Cgroup),
+        ("latency", Engine::Netem),
+        ("loss", Engine::Nft),
+        ("partition", Engine::Nft),
+    ]
+    .map(|(name, engine)| (name.to_owned(), engine))
+    .into()
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    Labels::new(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())))
+}
+
+fn pod(object: &PodObject) -> Pod {
+    let meta = &object.metadata;
+    let text = |text: &Option<String>| -> Arc<str> { text.as_deref().unwrap_or_default().into() };
+    let id = format!("containerd://{}", text(&meta.uid));
+    Pod {
+        uid: text(&meta.uid),
+        namespace: text(&meta.namespace),
+        name: text(&meta.name),
+        labels: labels(&[("app", "web")]),
+        node: Some(node_name(object.node).into()),
+        phase: Phase::Running,
+        ready: true,
+        terminating: false,
+        created: 0,
+        host_network: false,
+        addresses: Vec::new(),
+        runtime_class: None,
+        owner: Some(OwnerRef { kind: "Deployment".into(), name: "web".into(), uid: "u-web".into() }),
+        containers: vec![Container {
+            name: "app".into(),
+            role: Role::App,
+            id: Some(id.as_str().into()),
+            running: true,
+        }],
+        probes: Vec::new(),
+    }
+}

@@ -7,9 +7,11 @@ use crate::api::{Answer, Kind};
 use crate::check::Slot;
 use crate::kernel::{Kernel, Part, Wrong};
 use crate::net::{CallId, Life, Net, Seen, Who};
+use crate::plant::Plant;
 use crate::serve::{Note, Serve};
 use crate::world::Happening;
 use rumpus_agent::cluster::assemble::{Assigned, slot_id};
+use rumpus_agent::cluster::desk::Kept;
 use rumpus_agent::cluster::diary::Entries;
 use rumpus_agent::cluster::order::Order as Wanted;
 use rumpus_agent::core::{Act, Command, Core, Event, OpId, Order, Outcome, Record};
@@ -86,6 +88,10 @@ pub struct Node {
     pub place: usize,
     pub kernel: Kernel,
     disk: Disk,
+    /// What the journal says, read anew whenever it changes.
+    known: BTreeSet<String>,
+    /// Slots that were asked to be disarmed.
+    ending: BTreeSet<String>,
     boots: u32,
     booted: Duration,
     pub life: u32,
@@ -100,6 +106,8 @@ impl Node {
             place,
             kernel: Kernel::default(),
             disk: Disk::default(),
+            known: BTreeSet::new(),
+            ending: BTreeSet::new(),
             boots: 0,
             booted: Duration::ZERO,
             life: 0,
@@ -127,7 +135,11 @@ impl Node {
     }
 
     /// Returns the slots that the journal knows of, as the next agent will read it.
-    pub fn journaled(&self) -> BTreeSet<String> {
+    pub fn journaled(&self) -> &BTreeSet<String> {
+        &self.known
+    }
+
+    fn read_journal(&self) -> BTreeSet<String> {
         let slots = Entries::of(self.disk.journal.clone()).records();
         let id = |record: &Record| match record {
             Record::Intent(intent) => Some(intent.id.clone()),
@@ -144,7 +156,10 @@ impl Node {
         let fresh = !self.disk.made;
         self.disk.made = true;
         let entries = Entries::of(self.disk.journal.clone());
-        let (kept, recovered) = (entries.kept(fresh), entries.live());
+        let (mut kept, recovered) = (entries.kept(fresh), entries.live());
+        if net.plant == Some(Plant::Amnesia) {
+            kept = Kept::default();
+        }
         net.tell(&format!("{life}: begins, {} recovered, fresh={fresh}", recovered.len()));
         let core = Core::with_contact_each(crate::controller::LEASE, self.boot_id(), boot);
         self.half = Some(Half {
@@ -189,6 +204,7 @@ impl Node {
         self.kernel.reboot();
         if wiped {
             self.disk = Disk::default();
+            self.known.clear();
         }
     }
 
@@ -203,10 +219,11 @@ impl Node {
                 }
             }
             Inside::CoreWake => {
-                if let Some(half) = &mut self.half {
-                    half.next_wake = None;
+                // Of several that were asked for only the one that is due counts.
+                let due = |half: &mut Half| half.next_wake.take_if(|at| *at <= net.now).is_some();
+                if self.half.as_mut().is_some_and(due) {
+                    self.step(net, Event::Wake);
                 }
-                self.step(net, Event::Wake);
             }
             Inside::Hand(hand) => self.hand(net, hand),
             Inside::Journal => self.record(net),
@@ -362,14 +379,27 @@ impl Node {
         let (op, outcome) = match hand {
             Hand::Sweep(op, keep) => {
                 let before = self.kernel.slots().count();
-                let outcome = self.kernel.sweep(&keep, wrong.is_some());
+                let outcome = match net.plant {
+                    Some(Plant::NoSweep) => Outcome::Swept { found: Vec::new(), failed: Vec::new() },
+                    Some(_) | None => self.kernel.sweep(&keep, wrong.is_some()),
+                };
                 if before > 0 {
                     net.tell(&format!("{life}: sweeps {before} objects, keeps {keep:?}: {outcome:?}"));
                 }
                 (op, outcome)
             }
             Hand::Order(op, order) => {
-                let outcome = self.kernel.act(&order, boot, wrong);
+                if matches!(order.act, Act::Disarm) {
+                    self.ending.insert(order.planned.id.clone());
+                }
+                let lie = net.plant == Some(Plant::GateStands);
+                let outcome = match (&order.act, lie) {
+                    (Act::Disarm | Act::Remove { .. } | Act::Confirm, true) => Outcome::Ok,
+                    (Act::Check, true) if order.planned.scope.is_some() && self.ending.contains(&order.planned.id) => {
+                        Outcome::Read(Vec::new())
+                    }
+                    (_, _) => self.kernel.act(&order, boot, wrong),
+                };
                 self.watched(net, &order, boot, &outcome);
                 (op, outcome)
             }
@@ -397,7 +427,7 @@ impl Node {
                 let once = matches!(change, Change::KillContainer | Change::Signal(_));
                 let there = gated && self.kernel.live(boot).any(|(_, slot, _)| slot == id);
                 if there || once {
-                    net.check.begun(net.now, id, once, &self.journaled());
+                    net.check.begun(net.now, id, once, self.journaled());
                 }
             }
             Act::Disarm | Act::Remove { .. } | Act::Escalate => {
@@ -420,9 +450,10 @@ impl Node {
         let full = net.swarm.journal_errors && net.hands.chance(40);
         half.bad |= net.swarm.journal_errors && net.hands.chance(10);
         let fails = full || half.bad;
-        if !fails {
+        if !fails && net.plant != Some(Plant::NoJournal) {
             self.disk.journal.push(record);
         }
+        self.known = self.read_journal();
         let said = if fails { Err("EIO".to_owned()) } else { Ok(()) };
         let outcome = if fails { Outcome::Failed { why: "EIO".into() } } else { Outcome::Ok };
         self.tell(net, Event::Journal(said));
@@ -462,7 +493,10 @@ impl Node {
             uid: order.uid.clone(),
             policy: order.run.clone(),
             fault: order.fault.clone(),
-            duration: order.duration,
+            duration: match net.plant {
+                Some(Plant::NoDeadline) => order.duration.map(|d| d + Duration::from_secs(30)),
+                Some(_) | None => order.duration,
+            },
             targets: planned,
             reach: order.reach.clone(),
             not_after: Some(order.not_after / 1_000_000),

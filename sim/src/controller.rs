@@ -129,11 +129,11 @@ impl Controller {
 
     /// Time has passed.
     pub fn wake(&mut self, net: &mut Net) {
-        if let Some(process) = &mut self.process {
-            process.next_wake = None;
+        let due = |process: &mut Process| process.next_wake.take_if(|at| *at <= net.now).is_some();
+        if self.process.as_mut().is_some_and(due) {
+            self.step(net, Event::Wake);
+            self.turn(net);
         }
-        self.step(net, Event::Wake);
-        self.turn(net);
     }
 
     /// What is due by time, and when to look again.

@@ -15,6 +15,7 @@ pub mod check;
 pub mod controller;
 pub mod kernel;
 pub mod net;
+pub mod plant;
 pub mod queue;
 pub mod rng;
 mod serve;

@@ -1,6 +1,7 @@
 //! Runs seeds, one after another, until one breaks something or all are done.
 
 use clap::Parser;
+use rumpus_sim::plant::Plant;
 use rumpus_sim::world::{self, End};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -21,6 +22,9 @@ struct Arguments {
     /// Print every event.
     #[arg(long)]
     trace: bool,
+    /// Put this fault into the glue.
+    #[arg(long)]
+    plant: Option<Plant>,
     /// Go on after a failure, and count.
     #[arg(long)]
     all: bool,
@@ -35,10 +39,10 @@ fn main() -> io::Result<ExitCode> {
     let time = Duration::from_secs(arguments.seconds);
     let (mut simulated, mut done, mut failures, mut faults, mut happenings) = (Duration::ZERO, 0_u64, 0_u64, 0, 0);
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
-        let end = world::run(seed, time, arguments.trace);
+        let end = world::run(seed, time, arguments.trace, arguments.plant);
         (simulated, done) = (simulated + end.time, done + 1);
         (faults, happenings) = (faults + end.faults, happenings + end.happenings);
-        if seed % TWICE == 0 && !arguments.trace && world::run(seed, time, false).hash != end.hash {
+        if seed % TWICE == 0 && !arguments.trace && world::run(seed, time, false, arguments.plant).hash != end.hash {
             writeln!(out, "seed {seed} is not the same twice")?;
             failures += 1;
         }

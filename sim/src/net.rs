@@ -2,6 +2,7 @@
 
 use crate::api::{Answer, Api, Kind, No, Object, Reply, Request, Told};
 use crate::check::Check;
+use crate::plant::Plant;
 use crate::queue::Queue;
 use crate::rng::Rng;
 use crate::story::Story;
@@ -85,6 +86,7 @@ pub struct Net {
     /// Who is cut off, and until when.
     pub cut: BTreeMap<Who, Duration>,
     pub hands: Rng,
+    pub plant: Option<Plant>,
     next_call: CallId,
     calls: Rng,
     lags: Rng,
@@ -92,7 +94,7 @@ pub struct Net {
 }
 
 impl Net {
-    pub fn new(seed: u64, swarm: Swarm, trace: bool) -> Self {
+    pub fn new(seed: u64, swarm: Swarm, trace: bool, plant: Option<Plant>) -> Self {
         Self {
             now: Duration::ZERO,
             queue: Queue::new(seed),
@@ -102,6 +104,7 @@ impl Net {
             check: Check::default(),
             cut: BTreeMap::new(),
             hands: Rng::new(seed, "hands"),
+            plant,
             next_call: 1,
             calls: Rng::new(seed, "calls"),
             lags: Rng::new(seed, "lags"),

@@ -8,6 +8,7 @@ use crate::agent::{Inside, Node};
 use crate::api::{Answer, Kind, No, Object, Reply, Request};
 use crate::controller::{LEASE, lease_key};
 use crate::net::{CallId, Net, Seen};
+use crate::plant::Plant;
 use crate::world::{Happening, node_name, shown};
 use rumpus_agent::cluster::assemble::Assigned;
 use rumpus_agent::cluster::ceilings::Ceilings;
@@ -170,8 +171,10 @@ impl Serve {
     }
 
     pub(crate) fn wake(&mut self, node: &mut Node, net: &mut Net, now: Duration) {
-        self.next_wake = None;
-        self.due(node, net, now);
+        if self.next_wake.is_none_or(|at| at <= net.now) {
+            self.next_wake = None;
+            self.due(node, net, now);
+        }
     }
 
     pub(crate) fn canary(&mut self, node: &mut Node, net: &mut Net, now: Duration) {
@@ -190,6 +193,11 @@ impl Serve {
         if live.is_empty() {
             self.moving.end();
             self.read.clear();
+        }
+        if net.plant == Some(Plant::NoLease) && now >= self.next_round {
+            for (injection, _) in self.desk.live() {
+                node.tell(net, Event::Heard { injection, at: now });
+            }
         }
         if self.round || now < self.next_round {
             return;
@@ -273,6 +281,11 @@ impl Serve {
         let ids = standing.iter().map(|h| h.id.clone()).collect();
         if self.node.halts_standing(&ids) {
             self.reports.ask(NODE, true, now);
+        }
+        if net.plant == Some(Plant::EarlyHalt) {
+            for halt in &standing {
+                self.node.halt_attested(&halt.id);
+            }
         }
         let acts = self.desk.halted(standing);
         self.carry_out(node, net, acts, now);
@@ -480,7 +493,8 @@ impl Serve {
     }
 
     fn reported(&mut self, node: &mut Node, net: &mut Net, uid: &str, last: bool, answer: &Answer, now: Duration) {
-        let nobody = matches!(answer, Err(No::NotFound | No::Conflict));
+        let lost = net.plant == Some(Plant::LostReport) && answer.is_err();
+        let nobody = lost || matches!(answer, Err(No::NotFound | No::Conflict));
         let quiet = self.reports.answered(uid, answer.is_ok() || nobody, now);
         let acts = match (nobody, last && quiet) {
             (true, false) => self.desk.gone(uid),

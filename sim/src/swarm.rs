@@ -55,7 +55,7 @@ impl Swarm {
             hostile_users: on(),
             nodes: 2 + rng.index(3),
             controllers: 1 + rng.index(2),
-            runs: 2 + rng.index(6),
+            runs: 3 + rng.index(12),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::api::{Answer, Kind, Object, Request};
 use crate::check::Check;
 use crate::controller::Controller;
 use crate::net::{Call, CallId, Life, Net, Who};
+use crate::plant::Plant;
 use crate::rng::Rng;
 use crate::swarm::Swarm;
 use crate::users::{Deed, Users};
@@ -80,8 +81,8 @@ pub fn shown(at: Duration) -> String {
 }
 
 /// Runs one seed; anything may go wrong for `time`.
-pub fn run(seed: u64, time: Duration, trace: bool) -> End {
-    let mut world = World::new(seed, time, trace);
+pub fn run(seed: u64, time: Duration, trace: bool, plant: Option<Plant>) -> End {
+    let mut world = World::new(seed, time, trace, plant);
     world.run();
     let Net { now, story, check, .. } = world.net;
     End {
@@ -95,10 +96,10 @@ pub fn run(seed: u64, time: Duration, trace: bool) -> End {
 }
 
 impl World {
-    fn new(seed: u64, time: Duration, trace: bool) -> Self {
+    fn new(seed: u64, time: Duration, trace: bool, plant: Option<Plant>) -> Self {
         let swarm = Swarm::draw(seed);
         let mut trouble = Rng::new(seed, "trouble");
-        let mut net = Net::new(seed, swarm.clone(), trace);
+        let mut net = Net::new(seed, swarm.clone(), trace, plant);
         net.tell(&format!("{swarm:?}"));
         let skew = |rng: &mut Rng| {
             let seconds = i64::try_from(rng.below(7200)).unwrap_or_default() - 3600;
@@ -162,8 +163,11 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Arrive(call) => {
+                let ends = matches!(call.request, Request::Delete { kind: Kind::Pod, .. });
                 self.net.arrive(*call);
-                self.pods_end();
+                if ends {
+                    self.pods_end();
+                }
             }
             Happening::Collect => {
                 if self.net.api.collect() > 0 {

@@ -453,8 +453,8 @@ impl Node {
         if !fails && net.plant != Some(Plant::NoJournal) {
             self.disk.journal.push(record);
         }
+        let said = if half.bad { Err("an earlier write failed".to_owned()) } else { Ok(()) };
         self.known = self.read_journal();
-        let said = if fails { Err("EIO".to_owned()) } else { Ok(()) };
         let outcome = if fails { Outcome::Failed { why: "EIO".into() } } else { Outcome::Ok };
         self.tell(net, Event::Journal(said));
         self.tell(net, Event::Done { op, outcome });

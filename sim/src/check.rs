@@ -4,10 +4,11 @@ use crate::agent::Node;
 use crate::api::{Answer, Kind, Request};
 use crate::controller::LEASE;
 use crate::net::{Net, Who};
+use crate::users::PROBE;
 use crate::world::node_name;
 use rumpus_agent::cluster::halts;
 use rumpus_model::halt::Reach;
-use rumpus_model::wire::{Confirmation, Phase, RunState};
+use rumpus_model::wire::{Confirmation, InjectionState, Phase, RunState, Truth};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -184,6 +185,24 @@ impl Check {
             if ended.clean.is_some() && uids.contains(ended.uid.as_str()) {
                 broken.push(("S7", format!("{name} says {} clean and is not", ended.uid)));
             }
+        }
+    }
+
+    /// After all trouble a run on every pod is carried out.
+    pub fn works(net: &mut Net) {
+        let probe = net.api.runs().find(|r| r.name() == PROBE).and_then(|r| r.status.clone()).unwrap_or_default();
+        let good = probe.state == Some(RunState::Finished)
+            && probe.confirmation == Some(Confirmation::Confirmed)
+            && probe.effective == Some(Truth::True);
+        if !good {
+            let why: Vec<&str> = probe.refusals.iter().map(|w| w.message.as_str()).collect();
+            let mut said = format!("the last run is {:?} {:?} {why:?}", probe.state, probe.verdict);
+            for target in net.api.injections().filter_map(|i| i.status.as_ref()).flat_map(|s| &s.targets) {
+                if target.state == Some(InjectionState::Refused) {
+                    said = format!("{said} {:?}", target.message);
+                }
+            }
+            net.check.fail("L2", &said);
         }
     }
 

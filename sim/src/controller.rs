@@ -27,6 +27,8 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// As the controller's own (`LIMIT`, `TURN`, `START_WINDOW`).
 const LIMIT: Duration = Duration::from_secs(5);
 const TURN: Duration = Duration::from_secs(1);
+/// The shortest sleep.
+const SOONEST: Duration = Duration::from_millis(20);
 const START_WINDOW: Duration = Duration::from_secs(30);
 
 /// Where the controller's Lease is.
@@ -144,7 +146,8 @@ impl Controller {
         let Some(process) = &mut self.process else { return };
         let election = process.election.as_ref().map(Election::wake_at);
         let wake = [process.core.wake_at(now), election].into_iter().flatten().min();
-        let at = wake.unwrap_or(now.boot + TURN).min(now.boot + TURN).max(now.boot + Duration::from_millis(1));
+        // An election that waits for an answer names an instant that has passed: it is not asked a thousand times.
+        let at = wake.unwrap_or(now.boot + TURN).min(now.boot + TURN).max(now.boot + SOONEST);
         if process.next_wake.is_none_or(|next| at < next) {
             process.next_wake = Some(at);
             net.queue.push(at, Happening::ControllerWake(life));

@@ -13,7 +13,7 @@ pub enum Plant {
     NoLease,
     /// A fault is handed in with a longer duration (S3).
     NoDeadline,
-    /// A Halt is attested as soon as it is seen (S4).
+    /// A Halt is attested as soon as it is seen, and nothing is ended (S4).
     EarlyHalt,
     /// A sweep takes nothing away, and says that it did (L1 or S7).
     NoSweep,

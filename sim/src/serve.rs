@@ -18,7 +18,7 @@ use rumpus_agent::cluster::halts;
 use rumpus_agent::cluster::node::Node as Status;
 use rumpus_agent::cluster::report::Wall;
 use rumpus_agent::cluster::run::reports::Reports;
-use rumpus_agent::core::{Event, OpId, Outcome};
+use rumpus_agent::core::{Event, Leave, OpId, Outcome};
 use rumpus_cluster::ChaosInjection;
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_model::engine::{Capability, Engine};
@@ -286,6 +286,7 @@ impl Serve {
             for halt in &standing {
                 self.node.halt_attested(&halt.id);
             }
+            return self.reports.ask(NODE, true, now);
         }
         let acts = self.desk.halted(standing);
         self.carry_out(node, net, acts, now);
@@ -337,10 +338,10 @@ impl Serve {
             (Kind::Injection, Seen::Listed(all)) => {
                 let own = |o: &Object| matches!(o, Object::Injection(i) if i.spec.node_name == node_name(self.place));
                 let uids = all.iter().filter(|o| own(o)).map(|o| o.uid().to_owned()).collect();
-                all.iter().for_each(|object| acts.extend(self.one(object)));
+                all.iter().for_each(|object| acts.extend(self.one(object, net.plant)));
                 acts.extend(self.desk.listed(&uids));
             }
-            (Kind::Injection, Seen::Changed(object)) => acts.extend(self.one(&object)),
+            (Kind::Injection, Seen::Changed(object)) => acts.extend(self.one(&object, net.plant)),
             (Kind::Injection, Seen::Gone(object)) => acts.extend(self.desk.gone(object.uid())),
             (_, Seen::Listed(all)) => {
                 let halts = all.iter().filter_map(halt).map(|h| (h.id.clone(), h));
@@ -363,8 +364,14 @@ impl Serve {
         self.due(node, net, now);
     }
 
-    fn one(&mut self, object: &Object) -> Vec<Act> {
-        if let Object::Injection(injection) = object { self.desk.seen(injection) } else { Vec::new() }
+    fn one(&mut self, object: &Object, plant: Option<Plant>) -> Vec<Act> {
+        let Object::Injection(injection) = object else { return Vec::new() };
+        if plant == Some(Plant::Amnesia) {
+            let mut blank = ChaosInjection::clone(injection);
+            blank.status = None;
+            return self.desk.seen(&blank);
+        }
+        self.desk.seen(injection)
     }
 
     fn answer_asks(&mut self, node: &Node, net: &mut Net, now: Duration) {
@@ -452,20 +459,25 @@ impl Serve {
             self.lease_read(node, net, lease, now);
         }
         for (op, injection) in &reading.asks {
-            let outcome = self.outcome(injection, reading);
+            let outcome = self.outcome(injection, reading, net.plant);
             node.answered(net, *op, outcome);
         }
         self.answer_asks(node, net, now);
     }
 
-    fn outcome(&mut self, injection: &str, reading: &Reading) -> Outcome {
+    fn outcome(&mut self, injection: &str, reading: &Reading, plant: Option<Plant>) -> Outcome {
         let failed = |what: &str| Outcome::Failed { why: format!("{what} could not be read") };
         let Some(halts) = reading.halts.clone() else { return failed("the Halts") };
         let Some(lease) = &reading.lease else { return failed("the Lease") };
         let Some(Some(object)) = reading.objects.get(injection) else { return failed("the injection") };
         let Some(order) = self.desk.order(injection) else { return failed("the order") };
         self.moving.begin(lease);
-        Outcome::Leave(contact::leave(&order, object.as_deref(), lease, halts, reading.at))
+        match contact::leave(&order, object.as_deref(), lease, halts, reading.at) {
+            Leave::Given { at, halts, .. } if plant == Some(Plant::NoDeadline) => {
+                Outcome::Leave(Leave::Given { at, halts, left: None })
+            }
+            leave @ (Leave::Given { .. } | Leave::Ended(_)) => Outcome::Leave(leave),
+        }
     }
 
     fn rounded(&mut self, node: &mut Node, net: &mut Net, reading: Reading, now: Duration) {

@@ -11,6 +11,9 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Name of the run that shows whether everything still works.
+pub const PROBE: &str = "probe";
+
 /// What a person does.
 #[derive(Clone, Debug)]
 pub enum Deed {
@@ -21,6 +24,8 @@ pub enum Deed {
     Halt,
     Resume,
     KillPod,
+    /// After all trouble: does it still work?
+    Probe,
 }
 
 /// The people.
@@ -71,6 +76,7 @@ impl Users {
             Deed::Halt => self.halt(net),
             Deed::Resume => self.delete(net, Kind::Halt),
             Deed::KillPod => self.delete(net, Kind::Pod),
+            Deed::Probe => probe(net),
         }
     }
 
@@ -145,6 +151,21 @@ impl Users {
             Ok(crate::api::Reply::Done | crate::api::Reply::Many(_)) | Err(_) => None,
         }
     }
+}
+
+/// A run on every pod.
+fn probe(net: &mut Net) {
+    let experiment = json!({
+        "targets": {"pods": {"selector": {"matchLabels": {"app": "web"}}}},
+        "pick": {"all": true},
+        "faults": [{"partition": {"direction": "Both"}}],
+        "duration": "5s",
+        "steadyState": {"none": {"reason": "a simulation"}},
+    });
+    let spec = serde_json::from_value::<RunSpec>(json!({"mode": "Armed", "experiment": experiment}));
+    let Ok(spec) = spec else { return net.check.fail("model", "a run that does not parse") };
+    let object = Object::Run(Arc::new(ChaosRun::new(named("shop", PROBE.into()), spec)));
+    drop(net.by_hand("user", Request::Create(Box::new(object))));
 }
 
 fn named(namespace: &str, name: String) -> ObjectMeta {

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// How long it may take until everything is at rest: the longest fault, its start window, the lease and its slack.
 const REST: Duration = Duration::from_secs(240);
+/// How long a short run may take when nothing goes wrong.
+const PROOF: Duration = Duration::from_secs(60);
 /// More than this many happenings in a simulated second are no rest.
 const MOST: u64 = 50_000;
 
@@ -34,6 +36,7 @@ pub enum Happening {
     Deployment,
     Heal,
     Rest,
+    Proof,
     Relist(usize),
     Start(Who, bool),
     Trouble,
@@ -185,6 +188,11 @@ impl World {
             Happening::Heal => self.heal(),
             Happening::Rest => {
                 Check::at_rest(&mut self.net, &self.nodes);
+                self.users.act(&mut self.net, &Deed::Probe);
+                self.net.after(PROOF, Happening::Proof);
+            }
+            Happening::Proof => {
+                Check::works(&mut self.net);
                 self.rested = true;
             }
             Happening::Relist(id) => self.net.relist(id),
@@ -216,6 +224,7 @@ impl World {
                     | Happening::Deployment
                     | Happening::Heal
                     | Happening::Rest
+                    | Happening::Proof
                     | Happening::Relist(_)
                     | Happening::Start(..)
                     | Happening::Trouble
@@ -238,6 +247,7 @@ impl World {
                     | Happening::Deployment
                     | Happening::Heal
                     | Happening::Rest
+                    | Happening::Proof
                     | Happening::Relist(_)
                     | Happening::Start(..)
                     | Happening::Trouble

@@ -1,0 +1,50 @@
+//! A few seeds, and one for each planted fault: a change that blinds the simulator turns this red.
+
+use rumpus_sim::plant::Plant;
+use rumpus_sim::world::{End, run};
+use std::time::Duration;
+
+const TIME: Duration = Duration::from_secs(240);
+
+fn told(seed: u64, end: &End) -> String {
+    format!("seed {seed}: {:?}\n{}", end.broken, end.lines.join("\n"))
+}
+
+#[test]
+fn the_first_seeds_hold_and_carry_faults_out() {
+    let mut faults = 0;
+    for seed in 0..20 {
+        let end = run(seed, TIME, false, None);
+        assert_eq!(end.broken, None, "{}", told(seed, &end));
+        faults += end.faults;
+    }
+    assert!(faults > 100, "{faults}");
+}
+
+#[test]
+fn a_seed_is_the_same_twice() {
+    for seed in [1, 2, 3] {
+        let once = run(seed, TIME, false, None);
+        assert_eq!(once.hash, run(seed, TIME, false, None).hash, "seed {seed}");
+    }
+}
+
+fn found(plant: Plant, invariants: &[&str]) {
+    let broken = (0..60).find_map(|seed| {
+        let end = run(seed, TIME, false, Some(plant));
+        end.broken.is_some().then(|| (told(seed, &end), end.broken.unwrap_or_default()))
+    });
+    let (story, broken) = broken.unwrap_or_default();
+    assert!(invariants.iter().any(|i| broken.starts_with(i)), "{plant:?}: {story}");
+}
+
+#[test]
+fn each_planted_fault_is_found_by_its_invariant() {
+    found(Plant::NoJournal, &["S8"]);
+    found(Plant::GateStands, &["S7", "S4"]);
+    found(Plant::NoLease, &["S6"]);
+    found(Plant::NoDeadline, &["S3"]);
+    found(Plant::EarlyHalt, &["S4"]);
+    found(Plant::NoSweep, &["S7", "L1"]);
+    found(Plant::Amnesia, &["S2"]);
+}

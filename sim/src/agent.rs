@@ -69,8 +69,6 @@ pub(crate) struct Half {
 #[derive(Debug, Default)]
 struct Disk {
     journal: Vec<Record>,
-    /// There is a file.
-    made: bool,
 }
 
 /// One node.
@@ -144,14 +142,12 @@ impl Node {
         self.life += 1;
         let life = self.who();
         let boot = self.boot(net.now);
-        let fresh = !self.disk.made;
-        self.disk.made = true;
         let entries = Entries::of(self.disk.journal.clone());
-        let (mut kept, recovered) = (entries.kept(fresh), entries.live());
+        let (mut kept, recovered) = (entries.kept(), entries.live());
         if net.plant == Some(Plant::Amnesia) {
             kept = Kept::default();
         }
-        net.tell(&format!("{life}: begins, {} recovered, fresh={fresh}", recovered.len()));
+        net.tell(&format!("{life}: begins, {} recovered", recovered.len()));
         let core = Core::with_contact_each(crate::controller::LEASE, self.boot_id(), boot);
         self.half = Some(Half {
             core,

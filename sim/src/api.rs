@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rumpus_cluster::{ChaosHalt, ChaosInjection, ChaosNode, ChaosRun};
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_controller::cluster::seen::NEVER_ARMED;
-use rumpus_model::wire::{InjectionStatus, NodeStatus, Phase, RunStatus};
+use rumpus_model::wire::{InjectionStatus, NodeStatus, Phase, RunState, RunStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -216,6 +216,11 @@ impl Api {
                 if run.status.as_ref() == Some(&*status) {
                     return Ok(Reply::Done);
                 }
+                // The schema's rule: a finished run stays finished.
+                let finished = |status: &RunStatus| status.state == Some(RunState::Finished);
+                if run.status.as_ref().is_some_and(finished) && !finished(&status) {
+                    return Err(No::Invalid);
+                }
                 Arc::make_mut(&mut run).status = Some(*status);
                 Ok(self.store(Object::Run(run)))
             }
@@ -307,6 +312,11 @@ impl Api {
         let Object::Injection(mut injection) = found else { return Err(No::NotFound) };
         if injection.status.as_ref() == Some(&status) {
             return Ok(Reply::Done);
+        }
+        // The rule for agents: a final state stays as it is.
+        let before = injection.status.as_ref().and_then(|s| s.state).filter(|s| s.is_final());
+        if before.is_some() && status.state != before {
+            return Err(No::Invalid);
         }
         Arc::make_mut(&mut injection).status = Some(status);
         Ok(self.store(Object::Injection(injection)))

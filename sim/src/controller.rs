@@ -133,6 +133,7 @@ impl Controller {
     pub fn wake(&mut self, net: &mut Net) {
         let due = |process: &mut Process| process.next_wake.take_if(|at| *at <= net.now).is_some();
         if self.process.as_mut().is_some_and(due) {
+            self.elect(net, lease::Event::Wake);
             self.step(net, Event::Wake);
             self.turn(net);
         }
@@ -146,7 +147,7 @@ impl Controller {
         let Some(process) = &mut self.process else { return };
         let election = process.election.as_ref().map(Election::wake_at);
         let wake = [process.core.wake_at(now), election].into_iter().flatten().min();
-        // An election that waits for an answer names an instant that has passed: it is not asked a thousand times.
+        // Whoever names an instant that has passed is not asked a thousand times in this one.
         let at = wake.unwrap_or(now.boot + TURN).min(now.boot + TURN).max(now.boot + SOONEST);
         if process.next_wake.is_none_or(|next| at < next) {
             process.next_wake = Some(at);
@@ -253,6 +254,7 @@ impl Controller {
     /// An answer, or that there is none.
     pub fn answer(&mut self, net: &mut Net, id: CallId, answer: Answer) {
         let life = self.who();
+        self.elect(net, lease::Event::Wake);
         let Some(process) = &mut self.process else { return };
         let Some(asked) = process.asked.remove(&id) else { return };
         match (asked, answer) {
@@ -289,6 +291,7 @@ impl Controller {
 
     /// What a watch says.
     pub fn seen(&mut self, net: &mut Net, kind: Kind, seen: Seen) {
+        self.elect(net, lease::Event::Wake);
         let mut gone = Vec::new();
         let mut changed = Vec::new();
         let Some(process) = &mut self.process else { return };

@@ -65,6 +65,12 @@ enum Task {
         #[command(subcommand)]
         verb: testbed::Verb,
     },
+    /// Run the production cores in worlds that seeds decide
+    Sim {
+        /// What `rumpus-sim` is given
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
     /// Run a program in the QEMU guest by hand
     Qemu(qemu::Flags),
 }
@@ -90,6 +96,14 @@ fn main() -> Result<ExitCode> {
             ExitCode::SUCCESS
         }),
         Task::Testbed { verb } => testbed::run(verb),
+        Task::Sim { args } => sim(&args),
         Task::Qemu(flags) => qemu::run(flags),
     }
+}
+
+/// Builds the simulator as quick as the kernel tests' binary, which it shares a profile with, and runs it.
+fn sim(args: &[String]) -> Result<ExitCode> {
+    let build = ["run", "--package", "rumpus-sim", "--profile", "ktest", "--"];
+    command::run(command::command("cargo", build).args(args).current_dir(place::root()?))?;
+    Ok(ExitCode::SUCCESS)
 }

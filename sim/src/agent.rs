@@ -1,7 +1,7 @@
 //! One node: its kernel, its disk, and an agent process made of the production reconciler and desk.
 //!
 //! The reconciler's side is here, as `driver.rs` of the agent runs it: orders, records and questions each come back as an
-//! event, later. The side that speaks with the API server is in [`crate::serve`].
+//! event, later. The side that speaks with the API server is in `serve.rs`.
 
 use crate::api::{Answer, Kind};
 use crate::kernel::{Kernel, Wrong};

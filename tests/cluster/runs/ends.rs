@@ -73,7 +73,8 @@ impl Pair {
     /// Waits until the target's node attests the end of this Injection.
     pub(crate) async fn attested(&self, uid: &Value) {
         let site = self.shop.site;
-        within(Duration::from_secs(20), "the node attests the end", async || {
+        // After a server that did not answer an agent tries again each 10 s, and gives each try 3 s.
+        within(Duration::from_secs(60), "the node attests the end", async || {
             ended(site, &self.web.node, uid)
                 .await
                 .is_some_and(|one| one["effectEnded"].is_string() && one["clean"].is_string())

@@ -7,7 +7,6 @@ use crate::kernel::link::IfbName;
 use crate::kernel::netns::NetNs;
 use crate::kernel::nft::TableName;
 use crate::kernel::pidfd::Pinned;
-use crate::kernel::sockets::TcpConnection;
 use crate::ports::Hands;
 use crate::testing;
 use crate::worker::spawn::{Spawner, WorkerHandle};
@@ -35,8 +34,7 @@ pub(crate) struct Held {
     pub(crate) shot: Option<Shot>,
     /// The worker's last counters, kept over its end.
     pub(crate) counted: Option<crate::worker::status::Stats>,
-    /// The connections in scope before the fault, and in the moment when it was ended, where the kernel told.
-    pub(crate) connections: (Option<Vec<TcpConnection>>, Option<Vec<TcpConnection>>),
+    pub(crate) connections: sockets::Looks,
 }
 
 /// A process that was signalled and is watched.
@@ -124,7 +122,7 @@ impl HostHands {
         let changes = order.planned.changes(&order.fault);
         match &order.act {
             Act::Resolve => {
-                held.connections.0 = order.planned.scope.as_ref().and_then(|scope| sockets::look(netns, scope));
+                held.connections.begin(netns, order.planned.scope.as_ref());
                 Outcome::Ok
             }
             Act::Apply { change: Change::DelayLinks(delay), .. } => match &order.planned.scope {
@@ -141,10 +139,7 @@ impl HostHands {
             Act::Renew { until } => apply::renew(netns, names, &changes, held, *until),
             Act::Disarm => {
                 let outcome = revert::disarm(netns, names, &changes);
-                // At once: what waited for the peer is sent again soon.
-                if held.connections.1.is_none() {
-                    held.connections.1 = order.planned.scope.as_ref().and_then(|scope| sockets::look(netns, scope));
-                }
+                held.connections.end(netns, order.planned.scope.as_ref());
                 outcome
             }
             Act::Drain => revert::drain(held),

@@ -13,23 +13,48 @@ use std::time::Duration;
 /// Of more connections than this none is looked at: the list of them would take tens of megabytes.
 const MOST: u64 = 10_000;
 
+/// The connections in scope before a fault, and in the moment when it was ended, where the kernel told.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    before: Option<Vec<TcpConnection>>,
+    ended: Option<Vec<TcpConnection>>,
+}
+
+impl Looks {
+    /// Looks before the fault.
+    pub(crate) fn begin(&mut self, netns: &NetNs, scope: Option<&Scope>) {
+        self.before = scope.and_then(|scope| look(netns, scope));
+    }
+
+    /// Looks as soon as the effect has ended, once: what waited for the peer is sent again soon.
+    pub(crate) fn end(&mut self, netns: &NetNs, scope: Option<&Scope>) {
+        if self.ended.is_none() {
+            self.ended = scope.and_then(|scope| look(netns, scope));
+        }
+    }
+
+    /// Returns what changed; none where nothing is connected, or one of the looks is missing.
+    pub(crate) fn felt(&self) -> Option<Sockets> {
+        felt(self.before.as_deref()?, self.ended.as_deref()?)
+    }
+}
+
 /// Returns the connections in scope; none where the kernel does not tell, or there are too many.
-pub(crate) fn look(netns: &NetNs, scope: &Scope) -> Option<Vec<TcpConnection>> {
+fn look(netns: &NetNs, scope: &Scope) -> Option<Vec<TcpConnection>> {
     let all = netns.enter(|| if in_use()? > MOST { None } else { established().ok() }).ok()??;
     Some(all.into_iter().filter(|one| scope.has_connection(one.local, one.remote)).collect())
 }
 
-/// Returns what changed since `before`; none where nothing is connected.
-pub(crate) fn felt(before: &[TcpConnection], now: &[TcpConnection]) -> Option<Sockets> {
+fn felt(before: &[TcpConnection], now: &[TcpConnection]) -> Option<Sockets> {
     let earlier: BTreeMap<u64, &TcpConnection> = before.iter().map(|one| (one.cookie, one)).collect();
-    let lasting = || now.iter().filter_map(|one| earlier.get(&one.cookie));
+    let lasting = now.iter().filter_map(|one| earlier.get(&one.cookie));
     let again = |one: &TcpConnection| {
         let had = earlier.get(&one.cookie).map_or(0, |earlier| earlier.retransmitted);
         u64::from(one.retransmitted.saturating_sub(had))
     };
     Some(Sockets {
         connections: u32::try_from(now.len()).unwrap_or(u32::MAX),
-        rtt_before: median(lasting().map(|one| one.rtt)),
+        rtt_before: median(lasting.map(|one| one.rtt)),
         rtt: median(now.iter().map(|one| one.rtt))?,
         retransmitted: now.iter().map(again).sum(),
         waiting: u32::try_from(now.iter().filter(|one| one.unanswered > 0).count()).unwrap_or(u32::MAX),
@@ -78,6 +103,13 @@ mod tests {
         assert_eq!((felt.connections, felt.retransmitted, felt.waiting), (2, 3, 0));
         assert_eq!((felt.rtt_before, felt.rtt), (Some(Duration::from_micros(100)), Duration::from_millis(70)));
         assert_eq!(super::felt(&before, &[]), None);
+    }
+
+    #[test]
+    fn without_a_look_before_the_fault_nothing_is_said_to_have_come_of_it() {
+        let ended = Some(vec![connection(1, 50_000, 9)]);
+        assert_eq!(Looks { before: None, ended: ended.clone() }.felt(), None);
+        assert!(Looks { before: Some(Vec::new()), ended }.felt().is_some());
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::kernel::netns::NetNs;
 use crate::kernel::nft::{self, TableState};
 use crate::kernel::proc;
 use crate::resolve::{chain, gone};
-use crate::sockets;
 use crate::testing::{Sabotage, sabotaged};
 use rumpus_model::change::Change;
 use rumpus_model::evidence::{Counts, Delayed, Filtered, Reading};
@@ -22,9 +21,7 @@ pub(crate) fn netns(netns: &NetNs, names: &Names, changes: &[Change], held: &mut
     for change in changes {
         let reading = match change {
             Change::Filter(_) => {
-                let (before, ended) = &held.connections;
-                let felt = ended.as_ref().and_then(|now| sockets::felt(before.as_deref().unwrap_or_default(), now));
-                readings.extend(felt.map(Reading::Sockets));
+                readings.extend(held.connections.felt().map(Reading::Sockets));
                 filter(netns, names)
             }
             Change::DelayLinks(_) => links(netns, names),

@@ -446,12 +446,7 @@ impl Serve {
         let lost = net.plant == Some(Plant::LostReport) && answer.is_err();
         let nobody = lost || matches!(answer, Err(No::NotFound | No::Conflict));
         let quiet = self.reports.answered(uid, answer.is_ok() || nobody, now);
-        let acts = match (nobody, last && quiet) {
-            (true, false) => self.desk.gone(uid),
-            (true, true) => self.desk.reported(uid),
-            (false, true) if answer.is_ok() => self.desk.reported(uid),
-            (false, _) => Vec::new(),
-        };
+        let acts = self.desk.answered(uid, answer.is_ok(), nobody, last && quiet);
         self.carry_out(node, net, acts, now);
     }
 }

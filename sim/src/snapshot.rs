@@ -3,11 +3,11 @@
 use crate::api::{Kind, PodObject};
 use crate::world::node_name;
 use rumpus_cluster::ChaosNode;
+use rumpus_controller::cluster::observe;
 use rumpus_model::cluster::labels::Labels;
 use rumpus_model::cluster::pod::{Container, OwnerRef, Phase, Pod, Role};
-use rumpus_model::cluster::world::{HaltRow, Namespace, Node, NodeAgent, Owner, Reservation, Rules};
+use rumpus_model::cluster::world::{HaltRow, Namespace, Node, Owner, Reservation, Rules};
 use rumpus_model::cluster::{ClusterPlan, RunInput, Unknown, World, plan};
-use rumpus_model::engine::Engine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -55,30 +55,12 @@ impl Snapshot {
 
     fn nodes(&self) -> BTreeMap<Arc<str>, Node> {
         let one = |(name, node): (&String, &Arc<ChaosNode>)| {
-            let status = node.status.clone().unwrap_or_default();
-            let agent = status.heartbeat.is_some().then(|| NodeAgent {
-                present: Ok(()),
-                engines: engines(),
-                missing: BTreeMap::new(),
-                admission: if status.admission.as_deref() == Some("proven") { Ok(()) } else { Err("not yet".into()) },
-                unrestored: status.residue,
-            });
+            let status = node.status.as_ref().filter(|status| status.heartbeat.is_some());
+            let agent = status.map(|status| observe::agent(status, Ok(())));
             (name.as_str().into(), Node { ready: true, agent, ..Node::default() })
         };
         self.nodes.iter().map(one).collect()
     }
-}
-
-fn engines() -> BTreeMap<String, Engine> {
-    [
-        ("kill", Engine::Signal),
-        ("killContainer", Engine::Cgroup),
-        ("latency", Engine::Netem),
-        ("loss", Engine::Nft),
-        ("partition", Engine::Nft),
-    ]
-    .map(|(name, engine)| (name.to_owned(), engine))
-    .into()
 }
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {

@@ -207,63 +207,54 @@ impl World {
 
     /// Something happens to a process: never if it is another life, later if it is paused.
     fn inside(&mut self, life: Life, happening: Happening) {
+        if !self.lives(life) {
+            return;
+        }
+        if let Some(until) = self.paused(life.who) {
+            return self.net.queue.push(until, happening);
+        }
         let net = &mut self.net;
         match life.who {
             Who::Agent(place) => {
-                let Some(node) = self.nodes.get_mut(place).filter(|n| n.life == life.number) else { return };
-                if let Some(until) = node.paused.filter(|until| *until > net.now) {
-                    return net.queue.push(until, happening);
-                }
-                match happening {
-                    Happening::Agent(_, inside) => node.inside(net, inside),
-                    Happening::Answer(_, id, answer) => node.answer(net, id, answer),
-                    Happening::Arrive(_)
-                    | Happening::ControllerWake(_)
-                    | Happening::Collect
-                    | Happening::Deed(_)
-                    | Happening::Deployment
-                    | Happening::Heal
-                    | Happening::Rest
-                    | Happening::Proof
-                    | Happening::Relist(_)
-                    | Happening::Start(..)
-                    | Happening::Trouble
-                    | Happening::Watch(..) => {}
+                let Some(node) = self.nodes.get_mut(place) else { return };
+                if let Happening::Agent(_, inside) = happening {
+                    node.inside(net, inside);
+                } else if let Happening::Answer(_, id, answer) = happening {
+                    node.answer(net, id, answer);
                 }
             }
             Who::Controller(place) => {
-                let found = self.controllers.get_mut(place).filter(|c| c.life == life.number);
-                let Some(controller) = found else { return };
-                if let Some(until) = controller.paused.filter(|until| *until > net.now) {
-                    return net.queue.push(until, happening);
-                }
-                match happening {
-                    Happening::Answer(_, id, answer) => controller.answer(net, id, answer),
-                    Happening::ControllerWake(_) => controller.wake(net),
-                    Happening::Arrive(_)
-                    | Happening::Agent(..)
-                    | Happening::Collect
-                    | Happening::Deed(_)
-                    | Happening::Deployment
-                    | Happening::Heal
-                    | Happening::Rest
-                    | Happening::Proof
-                    | Happening::Relist(_)
-                    | Happening::Start(..)
-                    | Happening::Trouble
-                    | Happening::Watch(..) => {}
+                let Some(controller) = self.controllers.get_mut(place) else { return };
+                if let Happening::Answer(_, id, answer) = happening {
+                    controller.answer(net, id, answer);
+                } else if let Happening::ControllerWake(_) = happening {
+                    controller.wake(net);
                 }
             }
         }
     }
 
+    /// Whether this is the present life of its process.
+    fn lives(&self, life: Life) -> bool {
+        let number = match life.who {
+            Who::Agent(place) => self.nodes.get(place).map(|n| n.life),
+            Who::Controller(place) => self.controllers.get(place).map(|c| c.life),
+        };
+        number == Some(life.number)
+    }
+
+    /// Returns until when a process is paused, if it is.
+    fn paused(&self, who: Who) -> Option<Duration> {
+        let until = match who {
+            Who::Agent(place) => self.nodes.get(place)?.paused,
+            Who::Controller(place) => self.controllers.get(place)?.paused,
+        };
+        until.filter(|until| *until > self.net.now)
+    }
+
     fn watch(&mut self, id: usize, stream: u32) {
         let Some(who) = self.net.watcher(id, stream) else { return };
-        let paused = match who {
-            Who::Agent(place) => self.nodes.get(place).and_then(|n| n.paused),
-            Who::Controller(place) => self.controllers.get(place).and_then(|c| c.paused),
-        };
-        if let Some(until) = paused.filter(|until| *until > self.net.now) {
+        if let Some(until) = self.paused(who) {
             return self.net.queue.push(until, Happening::Watch(id, stream));
         }
         let Some((life, kind, seen)) = self.net.take(id, stream) else { return };

@@ -362,6 +362,17 @@ impl Desk {
         Some((held.name.clone(), status, held.stage == Stage::Closed))
     }
 
+    /// Takes in what came of writing a status. `nobody`: its name means nothing or another object now, so that nobody
+    /// takes it; `last`: it was final, and nothing newer waits.
+    pub fn answered(&mut self, uid: &str, stored: bool, nobody: bool, last: bool) -> Vec<Act> {
+        match (nobody, last) {
+            (true, false) => self.gone(uid),
+            (true, true) => self.reported(uid),
+            (false, true) if stored => self.reported(uid),
+            (false, _) => Vec::new(),
+        }
+    }
+
     /// Takes in that a final status was stored, or that nobody is left to read it.
     pub fn reported(&mut self, uid: &str) -> Vec<Act> {
         if self.held.get(uid).is_some_and(|h| h.stage == Stage::Closed) {

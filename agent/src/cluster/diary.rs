@@ -180,8 +180,7 @@ impl Diary for ClusterDiary {
         self.entries.kept.retain(|_, until| *until > news.now);
         self.entries.note(record);
         let small = self.entries.slots.is_empty() && self.journal.used() > SMALL;
-        // A write that failed makes the file useless; a new one may be possible by now.
-        if self.journal.wants_compaction() || small || !self.journal.is_writable() {
+        if self.journal.wants_compaction() || small {
             self.compact();
         }
         let written = match record {

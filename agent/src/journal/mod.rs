@@ -208,10 +208,10 @@ impl<R: Serialize + DeserializeOwned, S: Storage> Journal<R, S> {
         Ok(())
     }
 
-    /// Whether more than three quarters are in use.
+    /// Whether more than three quarters are in use, or the file takes nothing more: a new one may be possible by now.
     #[must_use]
     pub fn wants_compaction(&self) -> bool {
-        self.used > self.capacity / 4 * 3
+        self.bad || self.used > self.capacity / 4 * 3
     }
 
     /// Whether a new fault may be recorded, as far as is known without trying.

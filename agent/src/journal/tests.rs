@@ -275,8 +275,9 @@ fn after_a_failed_sync_nothing_more_is_accepted_until_it_is_rewritten_whole() {
     assert!(!journal.is_writable());
     assert!(matches!(journal.append_intent(&five()[0]), Err(JournalError::Bad)));
     assert!(matches!(journal.append(&five()[2]), Err(JournalError::Bad)));
+    assert!(journal.wants_compaction(), "whoever writes next is not told to make it anew");
     journal.compact(&[&five()[3]]).unwrap();
-    assert!(journal.is_writable());
+    assert!(journal.is_writable() && !journal.wants_compaction());
     assert_eq!(disk.journal().1.records, five()[3..4]);
 }
 

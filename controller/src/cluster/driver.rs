@@ -193,18 +193,18 @@ impl Driver {
         if now >= self.upkeep_due && !self.upkeep_busy && matches!(self.standing, Standing::Leading { .. }) {
             self.keep_up(now);
         }
-        let halts = self.observed.halts(now);
-        if halts.is_ok() != self.halts_known {
+        let knows = self.observed.knows_halts(now);
+        if knows != self.halts_known {
             // Nothing is begun while they are not known.
-            self.halts_known = halts.is_ok();
-            self.step(Event::Halts(halts));
+            self.halts_known = knows;
+            self.step(Event::Halts(self.observed.halts(now)));
         }
         let view = self.core.view();
         let silence = self.observed.silence(now);
         let why = match (view.halts, view.guard_missing) {
             (None, _) => "the Halts are not known",
             (_, None) => "the admission policies were not looked at",
-            (Some(_), Some(_)) if silence > SILENT => "of some kind of object nothing is heard",
+            (Some(_), Some(_)) if silence >= SILENT => "of some kind of object nothing is heard",
             (Some(_), Some(_)) => "",
         };
         why.clone_into(&mut self.health.unready.lock().unwrap_or_else(std::sync::PoisonError::into_inner));

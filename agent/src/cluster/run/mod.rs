@@ -19,7 +19,7 @@ use super::node::Node;
 use crate::core::Record;
 use crate::driver::{Agent, Parts};
 use crate::hands::HostHands;
-use crate::journal::{FILE, Journal, JournalError};
+use crate::journal::{Journal, JournalError};
 use crate::kernel::netns;
 use crate::kernel::proc::{self, ProcError};
 use crate::probe;
@@ -98,11 +98,9 @@ pub fn run(config: Config, inbox: Inbox) -> Result<bool, AgentError> {
     std::fs::create_dir_all(&config.run_dir)
         .map_err(|source| AgentError::RunDir { path: config.run_dir.clone(), source })?;
     let dir = Arc::new(StateDir::open(&config.state_dir)?);
-    let fresh = !dir.path().join(FILE).exists();
     let spawner = Spawner::start(WorkerProgram::this_binary())?;
     let instance = u32::from_str_radix(dir.instance(), 16).unwrap_or_default();
     let (journal, found) = Journal::<Record>::open(dir.as_ref())?;
-    let fresh = fresh || found.damage.is_some();
     let entries = Entries::of(found.records);
     let (kept, recovered, told) = (entries.kept(), entries.live(), Told::default());
     let boot_id = proc::boot_id()?;
@@ -135,7 +133,7 @@ pub fn run(config: Config, inbox: Inbox) -> Result<bool, AgentError> {
     let agent = Agent::start(parts).map_err(AgentError::Threads)?;
     let node = Node::new(boot_id, config.version, &engines, blind.as_deref());
     let desk = Desk::new(config.node.clone(), config.ceilings.clone(), kept);
-    tracing::info!(node = config.node, instance = dir.instance(), fresh, "started");
+    tracing::info!(node = config.node, instance = dir.instance(), damage = ?found.damage, "started");
     let serve = serve::Serve::new(config, cluster, agent, desk, node, engines, told, inbox.sender);
     let (agent, done) = runtime.block_on(serve.until_stopped(inbox.queue));
     runtime.shutdown_timeout(Duration::from_secs(1));

@@ -53,7 +53,7 @@ pub(super) struct Serve {
     round: bool,
     next_round: Duration,
     moving: Moving,
-    /// For a new journal: whether the Lease moves.
+    /// Whether the Lease moves since this agent started.
     first: Moving,
     /// L as the controller wants it, and the flag at most.
     lease: Duration,

@@ -161,7 +161,6 @@ impl Observed {
 
     /// Returns how long nothing was heard of the kind that was silent for longest.
     pub(crate) fn silence(&self, now: Duration) -> Duration {
-        let workloads = [&self.deployments, &self.replica_sets, &self.stateful_sets, &self.daemon_sets, &self.jobs];
         let others = [
             self.pods.silence(now),
             self.namespaces.silence(now),
@@ -172,7 +171,12 @@ impl Observed {
             self.budgets.silence(now),
             self.halts.silence(now),
         ];
-        workloads.into_iter().map(|t| t.silence(now)).chain(others).max().unwrap_or_default()
+        self.workloads().into_iter().map(|t| t.silence(now)).chain(others).max().unwrap_or_default()
+    }
+
+    /// Whether [`Observed::halts`] has an answer.
+    pub(crate) fn knows_halts(&self, now: Duration) -> bool {
+        self.halts.known(now).is_ok()
     }
 
     /// Returns the Halts that stand, or why they are not known.
@@ -276,7 +280,7 @@ fn addresses(diffs: &[Diff]) -> Vec<News> {
 }
 
 pub(crate) use table::{Index, SILENT, Told as Row};
-pub use world::halt;
+pub use world::{agent, halt};
 
 /// A Halt that cannot be read is about everything.
 pub(crate) fn unreadable_halt(meta: &kube::core::ObjectMeta) -> HaltRow {

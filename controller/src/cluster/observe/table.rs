@@ -116,7 +116,7 @@ impl<T> Table<T> {
     /// Whether what is kept may be taken for what is there, or why not.
     pub(crate) fn known(&self, now: Duration) -> Result<(), String> {
         self.known.clone()?;
-        let silent = now.saturating_sub(self.heard);
+        let silent = self.silence(now);
         if silent < SILENT { Ok(()) } else { Err(format!("nothing was heard of it for {} s", silent.as_secs())) }
     }
 

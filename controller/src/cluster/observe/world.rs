@@ -1,8 +1,9 @@
 //! From what is kept to the snapshot that a decision may look at.
 
-use super::Observed;
 use super::pods::Shared;
 use super::slim::{SlimService, SlimSlice};
+use super::table::Table;
+use super::{Observed, Workload};
 use rumpus_cluster::{ChaosHalt, ChaosNode};
 use rumpus_model::cluster::labels::{LabelSelector, Requirement};
 use rumpus_model::cluster::pod::Pod;
@@ -12,6 +13,7 @@ use rumpus_model::cluster::world::{
 };
 use rumpus_model::engine::Engine;
 use rumpus_model::scope::Protocol;
+use rumpus_model::wire::NodeStatus;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,9 +40,13 @@ impl Observed {
         }
     }
 
+    /// Everything that pods may belong to.
+    pub(super) fn workloads(&self) -> [&Table<Workload>; 5] {
+        [&self.deployments, &self.replica_sets, &self.stateful_sets, &self.daemon_sets, &self.jobs]
+    }
+
     fn owners_known(&self, now: Duration) -> Known<()> {
-        let tables = [&self.deployments, &self.replica_sets, &self.stateful_sets, &self.daemon_sets, &self.jobs];
-        tables.into_iter().try_for_each(|t| t.known(now).map_err(|why| Unknown { why }))
+        self.workloads().into_iter().try_for_each(|t| t.known(now).map_err(|why| Unknown { why }))
     }
 
     fn nodes(&self, now: super::At) -> Known<BTreeMap<Text, Node>> {
@@ -96,18 +102,15 @@ impl Observed {
                 *row = Arc::new(pod);
             }
         }
-        self.owners.clear();
-        let tables = [&self.deployments, &self.replica_sets, &self.stateful_sets, &self.daemon_sets, &self.jobs];
-        for (uid, workload) in tables.into_iter().flat_map(super::table::Table::rows) {
-            if workload.owner.is_none() {
-                self.owners.insert(uid.as_str().into(), workload.top.clone());
-            }
-        }
+        let top = |(uid, workload): (&String, &Workload)| {
+            workload.owner.is_none().then(|| (uid.as_str().into(), workload.top.clone()))
+        };
+        self.owners = self.workloads().into_iter().flat_map(Table::rows).filter_map(top).collect();
     }
 }
 
 fn known<T, R>(
-    table: &super::table::Table<T>,
+    table: &Table<T>,
     now: Duration,
     read: impl FnOnce(&mut dyn Iterator<Item = (&String, &T)>) -> R,
 ) -> Known<R> {
@@ -123,7 +126,7 @@ fn is_agent(pod: &Pod) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct NodeRow {
     pub(crate) name: String,
-    pub(crate) status: rumpus_model::wire::NodeStatus,
+    pub(crate) status: NodeStatus,
     pub(crate) moved: Duration,
 }
 
@@ -151,20 +154,25 @@ impl NodeRow {
             Some(true) if age >= HEARTBEAT => Err(format!("no heartbeat for {} s", age.as_secs())),
             Some(true) => Ok(()),
         };
-        let engine = |name: &str| Engine::ALL.into_iter().find(|e| e.name() == name);
-        let engines = self.status.engines.iter().filter_map(|(fault, e)| Some((fault.clone(), engine(e)?)));
-        let admission = match self.status.admission.as_deref() {
-            Some("proven") => Ok(()),
-            Some(why) => Err(why.to_owned()),
-            None => Err("it has not said so yet".to_owned()),
-        };
-        NodeAgent {
-            present,
-            engines: engines.collect(),
-            missing: self.status.missing.clone(),
-            admission,
-            unrestored: self.status.residue.clone(),
-        }
+        agent(&self.status, present)
+    }
+}
+
+/// What an agent says of itself; `present` is what others say of it.
+pub fn agent(status: &NodeStatus, present: Result<(), String>) -> NodeAgent {
+    let engine = |name: &str| Engine::ALL.into_iter().find(|e| e.name() == name);
+    let engines = status.engines.iter().filter_map(|(fault, e)| Some((fault.clone(), engine(e)?)));
+    let admission = match status.admission.as_deref() {
+        Some("proven") => Ok(()),
+        Some(why) => Err(why.to_owned()),
+        None => Err("it has not said so yet".to_owned()),
+    };
+    NodeAgent {
+        present,
+        engines: engines.collect(),
+        missing: status.missing.clone(),
+        admission,
+        unrestored: status.residue.clone(),
     }
 }
 

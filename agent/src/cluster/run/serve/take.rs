@@ -223,13 +223,7 @@ impl Serve {
             tracing::warn!(injection = uid, error = chain(error), "its status could not be written");
         }
         let quiet = self.reports.answered(uid, answer.is_ok() || nobody, now);
-        let acts = match (nobody, last && quiet) {
-            // Its name means nothing or another object now.
-            (true, false) => self.desk.gone(uid),
-            (true, true) => self.desk.reported(uid),
-            (false, true) if answer.is_ok() => self.desk.reported(uid),
-            (false, _) => Vec::new(),
-        };
+        let acts = self.desk.answered(uid, answer.is_ok(), nobody, last && quiet);
         self.carry_out(acts, now);
     }
 

@@ -16,6 +16,10 @@ use std::time::Duration;
 
 /// The longest that the reconciler's thread sleeps.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// How often a journal that refuses is tried to be made anew.
+const MEND: Duration = Duration::from_secs(10);
+/// How long the journal's thread waits while nothing is wrong.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// How long an agent that has nothing left to do waits for its last attestations to be written.
 const SAID_WITHIN: Duration = Duration::from_secs(1);
@@ -257,12 +261,23 @@ fn journal(mut diary: Box<dyn Diary>, inputs: Sender<Input>) -> io::Result<Sende
     let (records, queue) = channel::<(OpId, Record)>();
     drop(inputs.send(Input::Event(Event::Journal(diary.refuses().map_or(Ok(()), Err)))));
     Builder::new().name("rumpus-journal".into()).spawn(move || {
-        for (op, record) in queue {
-            let outcome = diary.record(&record).map_or_else(failed, |()| Outcome::Ok);
+        loop {
+            // While it refuses nothing new is begun, so no record comes by which it would be made anew.
+            let wait = if diary.refuses().is_some() { MEND } else { LONGEST_WAIT };
+            let done = match queue.recv_timeout(wait) {
+                Ok((op, record)) => Some((op, diary.record(&record).map_or_else(failed, |()| Outcome::Ok))),
+                Err(RecvTimeoutError::Timeout) => {
+                    diary.mend();
+                    None
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let state = diary.refuses().map_or(Ok(()), Err);
-            let told = inputs.send(Input::Event(Event::Journal(state)));
-            if told.is_err() || inputs.send(Input::Event(Event::Done { op, outcome })).is_err() {
-                return;
+            let done = done.map(|(op, outcome)| Event::Done { op, outcome });
+            for event in [Event::Journal(state)].into_iter().chain(done) {
+                if inputs.send(Input::Event(event)).is_err() {
+                    return;
+                }
             }
         }
     })?;

@@ -192,6 +192,12 @@ impl Diary for LocalDiary {
             (false, true) => None,
         }
     }
+
+    fn mend(&mut self) {
+        if self.journal.wants_compaction() {
+            self.compact();
+        }
+    }
 }
 
 impl LocalDiary {

@@ -41,6 +41,8 @@ pub trait Diary: Send {
     fn record(&mut self, record: &Record) -> Result<(), String>;
     /// Returns why nothing new may be recorded, if so.
     fn refuses(&self) -> Option<String>;
+    /// Tries, after an error, to make room for new records again; what is known is kept.
+    fn mend(&mut self);
 }
 
 /// Hears of every change.

@@ -7,7 +7,8 @@ use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube::Resource;
 use rumpus_model::wire::kinds::{self, GROUP, Kind, VERSION};
 use rumpus_model::wire::{
-    API_VERSION, HaltSpec, InjectionSpec, InjectionStatus, NodeSpec, NodeStatus, PolicySpec, RunSpec, RunStatus,
+    API_VERSION, HaltSpec, InjectionSpec, InjectionStatus, LedgerSpec, NodeSpec, NodeStatus, PolicySpec, RunSpec,
+    RunStatus,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub type ChaosInjection = Object<InjectionSpec>;
 pub type ChaosHalt = Object<HaltSpec>;
 /// What one agent can do and does.
 pub type ChaosNode = Object<NodeSpec>;
+/// Who holds how much of which budget.
+pub type ChaosLedger = Object<LedgerSpec>;
 
 /// A spec of ours: it names its kind.
 pub trait Spec: Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -62,6 +65,12 @@ impl Spec for NodeSpec {
     type Status = NodeStatus;
     type Scope = ClusterResourceScope;
     const KIND: Kind = kinds::NODE;
+}
+
+impl Spec for LedgerSpec {
+    type Status = NoStatus;
+    type Scope = ClusterResourceScope;
+    const KIND: Kind = kinds::LEDGER;
 }
 
 /// The status of a kind that has none.

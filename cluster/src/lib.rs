@@ -16,5 +16,5 @@ mod tests;
 pub use api::{AGENT, CLI, CONTROLLER, Cluster, Item, Query, Unread, Writer};
 pub use connect::{ConnectError, in_cluster, kubeconfig};
 pub use error::{Call, Error};
-pub use kinds::{ChaosHalt, ChaosInjection, ChaosNode, ChaosPolicy, ChaosRun, Object};
+pub use kinds::{ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosPolicy, ChaosRun, Object};
 pub use watch::{Seen, Watching};

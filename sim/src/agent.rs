@@ -21,6 +21,7 @@ use std::time::Duration;
 const AT_BOOT: Duration = Duration::from_secs(1000);
 /// As the driver's own.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+const MEND: Duration = Duration::from_secs(10);
 
 /// What happens inside an agent.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub enum Inside {
     Hand(u64),
     /// The journal's thread takes the next record.
     Journal,
+    /// The journal's thread tries to make it anew after an error.
+    Mend,
     /// A question has waited too long.
     Late(OpId),
     Assemble(Box<Wanted>),
@@ -60,7 +63,7 @@ pub(crate) struct Half {
     entries: Entries,
     /// What the main loop says was reported.
     pub(crate) reported: BTreeSet<String>,
-    /// The disk has failed once: what it says is not believed until the next process.
+    /// The disk has failed: what it says is not believed until the journal is made anew.
     bad: bool,
     next_wake: Option<Duration>,
 }
@@ -172,6 +175,11 @@ impl Node {
         net.watch(life, Kind::Halt);
     }
 
+    /// Whether everything was reported, as its process believes.
+    pub fn has_told_all(&self) -> bool {
+        self.serve.as_ref().is_none_or(Serve::has_told_all)
+    }
+
     /// The process dies.
     pub fn crash(&mut self, net: &mut Net) {
         if self.lives() {
@@ -214,6 +222,7 @@ impl Node {
             }
             Inside::Hand(hand) => self.hand(net, hand),
             Inside::Journal => self.record(net),
+            Inside::Mend => self.mend(net),
             Inside::Late(op) => self.answered(net, op, Outcome::Failed { why: "no answer in time".into() }),
             Inside::ToServe => {
                 let note = self.half.as_mut().and_then(|h| h.to_serve.pop_front());
@@ -425,8 +434,22 @@ impl Node {
         }
     }
 
+    /// As the journal's thread of `driver.rs` does it.
+    fn mend(&mut self, net: &mut Net) {
+        let life = self.who();
+        let Some(half) = self.half.as_mut().filter(|h| h.bad) else { return };
+        if net.swarm.journal_errors && net.hands.chance(500) {
+            return net.after(MEND, Happening::Agent(life, Inside::Mend));
+        }
+        half.bad = false;
+        self.disk.journal = half.entries.records();
+        self.known = self.read_journal();
+        self.tell(net, Event::Journal(Ok(())));
+    }
+
     /// As `diary.rs` does it; a compaction comes at random.
     fn record(&mut self, net: &mut Net) {
+        let life = self.who();
         let Some(half) = &mut self.half else { return };
         let Some((op, record)) = half.records.pop_front() else { return };
         half.entries.reported(&std::mem::take(&mut half.reported));
@@ -435,7 +458,11 @@ impl Node {
             self.disk.journal = half.entries.records();
         }
         let full = net.swarm.journal_errors && net.hands.chance(40);
+        let was_bad = half.bad;
         half.bad |= net.swarm.journal_errors && net.hands.chance(10);
+        if half.bad && !was_bad {
+            net.after(MEND, Happening::Agent(life, Inside::Mend));
+        }
         let fails = full || half.bad;
         if !fails && net.plant != Some(Plant::NoJournal) {
             self.disk.journal.push(record);

@@ -3,10 +3,10 @@
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use rumpus_cluster::{ChaosHalt, ChaosInjection, ChaosNode, ChaosRun};
+use rumpus_cluster::{ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosRun};
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_controller::cluster::seen::NEVER_ARMED;
-use rumpus_model::wire::{InjectionStatus, NodeStatus, Phase, RunState, RunStatus};
+use rumpus_model::wire::{InjectionStatus, LedgerSpec, NodeStatus, Phase, RunState, RunStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ pub enum Kind {
     Halt,
     Injection,
     Lease,
+    Ledger,
     Node,
     Pod,
     Run,
@@ -34,6 +35,7 @@ pub enum Object {
     Halt(Arc<ChaosHalt>),
     Injection(Arc<ChaosInjection>),
     Lease(Arc<Lease>),
+    Ledger(Arc<ChaosLedger>),
     Node(Arc<ChaosNode>),
     Pod(Arc<PodObject>),
     Run(Arc<ChaosRun>),
@@ -45,6 +47,7 @@ impl Object {
             Self::Halt(_) => Kind::Halt,
             Self::Injection(_) => Kind::Injection,
             Self::Lease(_) => Kind::Lease,
+            Self::Ledger(_) => Kind::Ledger,
             Self::Node(_) => Kind::Node,
             Self::Pod(_) => Kind::Pod,
             Self::Run(_) => Kind::Run,
@@ -56,6 +59,7 @@ impl Object {
             Self::Halt(o) => &o.metadata,
             Self::Injection(o) => &o.metadata,
             Self::Lease(o) => &o.metadata,
+            Self::Ledger(o) => &o.metadata,
             Self::Node(o) => &o.metadata,
             Self::Pod(o) => &o.metadata,
             Self::Run(o) => &o.metadata,
@@ -67,6 +71,7 @@ impl Object {
             Self::Halt(o) => &mut Arc::make_mut(o).metadata,
             Self::Injection(o) => &mut Arc::make_mut(o).metadata,
             Self::Lease(o) => &mut Arc::make_mut(o).metadata,
+            Self::Ledger(o) => &mut Arc::make_mut(o).metadata,
             Self::Node(o) => &mut Arc::make_mut(o).metadata,
             Self::Pod(o) => &mut Arc::make_mut(o).metadata,
             Self::Run(o) => &mut Arc::make_mut(o).metadata,
@@ -101,6 +106,11 @@ pub enum Request {
         key: Key,
         uid: String,
         status: Box<InjectionStatus>,
+    },
+    Ledger {
+        key: Key,
+        version: String,
+        spec: Box<LedgerSpec>,
     },
     List(Kind),
     NodeStatus {
@@ -237,6 +247,18 @@ impl Api {
                 }
                 Arc::make_mut(&mut lease).spec = Some(*spec);
                 Ok(self.store(Object::Lease(lease)))
+            }
+            Request::Ledger { key, version, spec } => {
+                let Object::Ledger(mut ledger) = self.find(Kind::Ledger, &key)? else { return Err(No::NotFound) };
+                if ledger.metadata.resource_version.as_deref() != Some(&version) {
+                    return Err(No::Conflict);
+                }
+                // The schema's rule: an epoch never goes back.
+                if spec.epoch < ledger.spec.epoch {
+                    return Err(No::Invalid);
+                }
+                Arc::make_mut(&mut ledger).spec = *spec;
+                Ok(self.store(Object::Ledger(ledger)))
             }
             Request::Stop(key) => {
                 let Object::Run(mut run) = self.find(Kind::Run, &key)? else { return Err(No::NotFound) };

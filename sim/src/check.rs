@@ -8,7 +8,7 @@ use crate::users::PROBE;
 use crate::world::node_name;
 use rumpus_agent::cluster::halts;
 use rumpus_model::halt::Reach;
-use rumpus_model::wire::{Confirmation, InjectionState, Phase, RunState, Truth};
+use rumpus_model::wire::{Confirmation, InjectionState, NodeStatus, Phase, RunState, Truth};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub struct Check {
     contact: BTreeMap<Who, Duration>,
     /// When the Lease last moved.
     moved: Duration,
+    /// Injections whose end their node has attested with an instant.
+    attested: BTreeSet<String>,
     pub broken: Option<String>,
     /// How many faults were in effect at all.
     pub faults: u64,
@@ -53,11 +55,13 @@ impl Check {
         match request {
             Request::Get(Kind::Lease, _) if answer.is_ok() => drop(self.contact.insert(who, now)),
             Request::Renew { .. } if answer.is_ok() => self.moved = now,
+            Request::NodeStatus { name, status } if answer.is_ok() => self.kept(name, status),
             Request::Create(object) if answer.is_ok() && object.kind() == Kind::Lease => self.moved = now,
             Request::Create(_)
             | Request::Delete { .. }
             | Request::Get(..)
             | Request::InjectionStatus { .. }
+            | Request::Ledger { .. }
             | Request::List(_)
             | Request::NodeStatus { .. }
             | Request::Phase { .. }
@@ -92,6 +96,7 @@ impl Check {
     /// Looks at everything.
     pub fn scan(net: &mut Net, nodes: &[Node]) {
         let mut live: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut runs: BTreeSet<String> = BTreeSet::new();
         let mut broken = Vec::new();
         for node in nodes {
             let boot = node.boot(net.now);
@@ -102,6 +107,7 @@ impl Check {
             let lives: Vec<&str> = node.kernel.live(boot).map(|(_, slot, _)| slot).collect();
             for id in &lives {
                 let Some(slot) = net.check.slots.get(*id) else { continue };
+                runs.insert(slot.run.clone());
                 let place = (slot.run.clone(), slot.pod.clone());
                 if let Some(other) = live.insert(place, slot.injection.clone())
                     && other != slot.injection
@@ -117,8 +123,22 @@ impl Check {
                 broken.push(("S8", format!("{} has slot {id}, its journal has not", node_name(node.place))));
             }
         }
+        if runs.len() > net.swarm.budget {
+            broken.push(("S1", format!("{} runs are in effect, {} may be: {runs:?}", runs.len(), net.swarm.budget)));
+        }
         for (invariant, what) in broken {
             net.check.fail(invariant, &what);
+        }
+    }
+
+    /// S7: what a node attests is not taken back.
+    fn kept(&mut self, name: &str, status: &NodeStatus) {
+        for ended in &status.ended {
+            if ended.effect_ended.is_some() {
+                self.attested.insert(ended.uid.clone());
+            } else if self.attested.contains(&ended.uid) {
+                self.fail("S7", &format!("{name} takes back that {} has ended", ended.uid));
+            }
         }
     }
 
@@ -224,6 +244,9 @@ impl Check {
             }
         }
         for node in nodes {
+            if !node.has_told_all() {
+                broken.push(("L1", format!("{} has reports that nobody takes", node_name(node.place))));
+            }
             if let Some(slot) = node.kernel.slots().next() {
                 broken.push(("L1", format!("slot {slot} is left on {}", node_name(node.place))));
             }

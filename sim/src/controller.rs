@@ -10,13 +10,14 @@ use crate::world::{Happening, wall};
 use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
-use rumpus_cluster::ChaosInjection;
+use rumpus_cluster::{ChaosInjection, ChaosLedger};
 use rumpus_controller::cluster::core::event::{
-    Act, Command, Event, InjectionSeen, Key, NewInjection, Now, OpId, Outcome, Revised, RunSeen,
+    Act, Command, Event, InjectionSeen, Key, LedgerSeen, NewInjection, Now, OpId, Outcome, Revised, RunSeen,
 };
 use rumpus_controller::cluster::core::lease::{self, Election, Standing};
 use rumpus_controller::cluster::core::{Core, Settings};
 use rumpus_controller::cluster::{observe, seen};
+use rumpus_model::wire::ledger::LEDGER;
 use rumpus_model::wire::{API_VERSION, RUN_KIND};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,10 +37,16 @@ pub fn lease_key() -> Key {
     Key { namespace: "rumpus".into(), name: "rumpus-controller".into() }
 }
 
+fn ledger_key() -> Key {
+    Key { namespace: String::new(), name: LEDGER.into() }
+}
+
 /// A question on its way.
 #[derive(Debug)]
 enum Asked {
     Floor,
+    /// The Ledger's epoch, beside that of the injections.
+    LedgerFloor(i64),
     /// `true`: a read.
     Lease(bool),
     Op(OpId),
@@ -95,6 +102,7 @@ impl Controller {
         self.life += 1;
         self.identity += u32::from(new_pod);
         let settings = Settings {
+            holder: self.identity_now(),
             lease: LEASE,
             start_window: START_WINDOW,
             max_duration: Duration::from_secs(3600),
@@ -106,7 +114,7 @@ impl Controller {
             election: None,
             standing: Standing::Following,
             asked: BTreeMap::new(),
-            snapshot: Snapshot::default(),
+            snapshot: Snapshot::new(net.swarm.budget),
             told: BTreeMap::new(),
             next_wake: None,
         };
@@ -120,9 +128,15 @@ impl Controller {
         self.step(net, Event::Guard(Ok(Vec::new())));
     }
 
-    /// The process dies.
-    pub fn crash(&mut self, net: &mut Net) {
-        net.tell(&format!("{}: dies", self.who()));
+    /// The process dies; `resigns`: by SIGTERM, so that it gives its Lease back as its last word.
+    pub fn crash(&mut self, net: &mut Net, resigns: bool) {
+        let election = self.process.as_mut().and_then(|p| p.election.as_mut());
+        let last = election.filter(|_| resigns).and_then(Election::resign);
+        net.tell(&format!("{}: {}", self.who(), if last.is_some() { "resigns" } else { "dies" }));
+        if let Some(command) = last {
+            let request = self.lease_request(net, command);
+            net.call(self.who(), LIMIT, request);
+        }
         net.unwatch(Who::Controller(self.place));
         self.process = None;
         self.paused = None;
@@ -145,6 +159,9 @@ impl Controller {
         let now = self.now(net);
         let life = self.who();
         let Some(process) = &mut self.process else { return };
+        if let (Some(epoch), Some(election)) = (process.core.overtaken(), &mut process.election) {
+            election.raise(epoch + 1);
+        }
         let election = process.election.as_ref().map(Election::wake_at);
         let wake = [process.core.wake_at(now), election].into_iter().flatten().min();
         // Whoever names an instant that has passed is not asked a thousand times in this one.
@@ -173,7 +190,15 @@ impl Controller {
         }
         let Some(command) = command else { return };
         let reads = command == lease::Command::Read;
-        let request = match command {
+        let request = self.lease_request(net, command);
+        let id = net.call(life, LIMIT, request);
+        if let Some(process) = &mut self.process {
+            process.asked.insert(id, Asked::Lease(reads));
+        }
+    }
+
+    fn lease_request(&self, net: &Net, command: lease::Command) -> Request {
+        match command {
             lease::Command::Read => Request::Get(Kind::Lease, lease_key()),
             lease::Command::Create { transitions } => {
                 let key = lease_key();
@@ -182,15 +207,15 @@ impl Controller {
                 let lease = Lease { metadata, spec: Some(self.written(net, transitions)) };
                 Request::Create(Box::new(Object::Lease(Arc::new(lease))))
             }
+            lease::Command::Resign { transitions, resource_version } => {
+                let spec = LeaseSpec { holder_identity: None, ..self.written(net, transitions) };
+                Request::Renew { key: lease_key(), version: resource_version, spec: Box::new(spec) }
+            }
             lease::Command::Replace { transitions, resource_version } => Request::Renew {
                 key: lease_key(),
                 version: resource_version,
                 spec: Box::new(self.written(net, transitions)),
             },
-        };
-        let id = net.call(life, LIMIT, request);
-        if let Some(process) = &mut self.process {
-            process.asked.insert(id, Asked::Lease(reads));
         }
     }
 
@@ -229,6 +254,8 @@ impl Controller {
                     Act::ReadPolicy(_) => Outcome::Missing,
                     Act::Tell(_) => Outcome::Done,
                     Act::ListHalts
+                    | Act::ReadLedger
+                    | Act::WriteLedger { .. }
                     | Act::ReadRun(_)
                     | Act::ReadInjection(_)
                     | Act::ReadPod(_)
@@ -261,13 +288,15 @@ impl Controller {
             (Asked::Floor, Ok(Reply::Many(all))) => {
                 let epochs = all.iter().filter_map(injection).map(|i| i.spec.epoch);
                 let floor = epochs.max().unwrap_or(0) + 1;
-                process.election = None;
-                let election = Election::new(self.identity_now(), LEASE, floor);
-                if let Some(process) = &mut self.process {
-                    process.election = Some(election);
-                }
+                let id = net.call(life, LIMIT, Request::Get(Kind::Ledger, ledger_key()));
+                process.asked.insert(id, Asked::LedgerFloor(floor));
             }
-            (Asked::Floor, _) => {
+            (Asked::LedgerFloor(floor), Ok(Reply::One(object))) => {
+                let above = if let Object::Ledger(ledger) = &*object { ledger.spec.epoch + 1 } else { floor };
+                self.begin(floor.max(above));
+            }
+            (Asked::LedgerFloor(floor), Err(No::NotFound)) => self.begin(floor),
+            (Asked::Floor | Asked::LedgerFloor(_), _) => {
                 let id = net.call(life, LIMIT, Request::List(Kind::Injection));
                 process.asked.insert(id, Asked::Floor);
             }
@@ -287,6 +316,13 @@ impl Controller {
             }
         }
         self.turn(net);
+    }
+
+    fn begin(&mut self, floor: i64) {
+        let election = Election::new(self.identity_now(), LEASE, floor);
+        if let Some(process) = &mut self.process {
+            process.election = Some(election);
+        }
     }
 
     /// What a watch says.
@@ -339,7 +375,7 @@ impl Controller {
             Object::Injection(injection) => {
                 self.step(net, Event::Injection(Box::new(seen::injection(&injection))));
             }
-            Object::Lease(_) => {}
+            Object::Lease(_) | Object::Ledger(_) => {}
             Object::Node(node) => {
                 let ended = node.status.iter().flat_map(|s| &s.ended).map(|e| e.uid.clone()).collect();
                 let name = node.name().to_owned();
@@ -361,7 +397,7 @@ impl Controller {
                 process.snapshot.halts.get_or_insert_default().remove(&uid);
             }
             Kind::Injection => self.step(net, Event::InjectionGone(uid)),
-            Kind::Lease | Kind::Node => {}
+            Kind::Lease | Kind::Ledger | Kind::Node => {}
             Kind::Pod => {
                 process.snapshot.pods.remove(&uid);
                 self.step(net, Event::PodGone(uid));
@@ -385,6 +421,14 @@ fn request(act: Act) -> Option<Request> {
         Act::Plan { .. } | Act::Revise { .. } | Act::Recover | Act::Review { .. } | Act::Tell(_) => None,
         Act::ReadPolicy(_) => None,
         Act::ListHalts => Some(Request::List(Kind::Halt)),
+        Act::ReadLedger => Some(Request::Get(Kind::Ledger, ledger_key())),
+        Act::WriteLedger { resource_version: Some(version), spec } => {
+            Some(Request::Ledger { key: ledger_key(), version, spec })
+        }
+        Act::WriteLedger { resource_version: None, spec } => {
+            let metadata = ObjectMeta { name: Some(LEDGER.into()), ..ObjectMeta::default() };
+            Some(Request::Create(Box::new(Object::Ledger(Arc::new(ChaosLedger::new(metadata, *spec))))))
+        }
         Act::ReadRun(key) => Some(Request::Get(Kind::Run, key)),
         Act::ReadInjection(key) => Some(Request::Get(Kind::Injection, key)),
         Act::ReadPod(key) => Some(Request::Get(Kind::Pod, key)),
@@ -424,6 +468,10 @@ fn outcome(answer: Answer) -> Outcome {
             Object::Injection(injection) => Outcome::Injection(Box::new(seen::injection(&injection))),
             Object::Pod(pod) => Outcome::Pod { uid: pod.metadata.uid.clone().unwrap_or_default() },
             Object::Run(run) => Outcome::Run(Box::new(seen::run(&run))),
+            Object::Ledger(ledger) => {
+                let resource_version = ledger.metadata.resource_version.clone().unwrap_or_default();
+                Outcome::Ledger(Box::new(LedgerSeen { resource_version, spec: ledger.spec.clone() }))
+            }
             Object::Halt(_) | Object::Lease(_) | Object::Node(_) => Outcome::Done,
         },
         Ok(Reply::Many(all)) => {

@@ -327,6 +327,10 @@ fn show(request: &Request) -> Option<String> {
         Request::RunStatus { key, status, .. } => {
             Some(format!("status {} {:?} {:?} {:?}", key.name, status.state, status.verdict, status.confirmation))
         }
+        Request::Ledger { version, spec, .. } => {
+            let runs: Vec<&str> = spec.reservations.iter().map(|r| r.name.as_str()).collect();
+            Some(format!("ledger {runs:?} of epoch {} if v{version}", spec.epoch))
+        }
         Request::Stop(key) => Some(format!("stop {}", key.name)),
     }
 }

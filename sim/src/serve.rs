@@ -16,7 +16,7 @@ use rumpus_agent::cluster::contact::{LeaseRead, Moving};
 use rumpus_agent::cluster::desk::{Act, Desk, Guard, Kept};
 use rumpus_agent::cluster::halts;
 use rumpus_agent::cluster::node::Node as Status;
-use rumpus_agent::cluster::report::Wall;
+use rumpus_agent::cluster::report::{self, Wall};
 use rumpus_agent::cluster::run::reports::Reports;
 use rumpus_agent::core::{Event, OpId};
 use rumpus_cluster::ChaosInjection;
@@ -113,6 +113,10 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
+    pub(crate) fn has_told_all(&self) -> bool {
+        self.desk.is_empty()
+    }
+
     pub(crate) fn new(place: usize, boot_id: &str, kept: Kept, now: Duration) -> Self {
         let ceilings = Ceilings {
             protected: BTreeSet::from(["kube-system".to_owned()]),
@@ -252,7 +256,7 @@ impl Serve {
             self.reports.forget(&what);
             return;
         };
-        if last {
+        if last && report::tells_of_an_end(&status) {
             self.node.ended(&what, status.effect_ended.clone(), status.clean.clone());
             self.reports.ask(NODE, true, now);
         }
@@ -402,7 +406,12 @@ impl Serve {
                 let object = match answer {
                     Ok(Reply::One(object)) => match *object {
                         Object::Injection(injection) => Some(Some(injection)),
-                        Object::Halt(_) | Object::Lease(_) | Object::Node(_) | Object::Pod(_) | Object::Run(_) => None,
+                        Object::Halt(_)
+                        | Object::Lease(_)
+                        | Object::Ledger(_)
+                        | Object::Node(_)
+                        | Object::Pod(_)
+                        | Object::Run(_) => None,
                     },
                     Err(No::NotFound) => Some(None),
                     Ok(Reply::Done | Reply::Many(_)) | Err(_) => None,
@@ -420,9 +429,12 @@ impl Serve {
                 let before = match answer {
                     Ok(Reply::One(object)) => match *object {
                         Object::Node(node) => Some(node.status.clone().unwrap_or_default().ended),
-                        Object::Halt(_) | Object::Injection(_) | Object::Lease(_) | Object::Pod(_) | Object::Run(_) => {
-                            None
-                        }
+                        Object::Halt(_)
+                        | Object::Injection(_)
+                        | Object::Lease(_)
+                        | Object::Ledger(_)
+                        | Object::Pod(_)
+                        | Object::Run(_) => None,
                     },
                     Err(No::NotFound) => Some(Vec::new()),
                     Ok(Reply::Done | Reply::Many(_)) | Err(_) => None,

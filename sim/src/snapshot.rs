@@ -19,9 +19,15 @@ pub struct Snapshot {
     /// `None` until they were listed.
     pub halts: Option<BTreeMap<String, HaltRow>>,
     known: BTreeSet<Kind>,
+    /// How many runs may be active at once.
+    budget: u32,
 }
 
 impl Snapshot {
+    pub fn new(budget: usize) -> Self {
+        Self { budget: u32::try_from(budget).unwrap_or(1), ..Self::default() }
+    }
+
     /// Notes that of this kind something was shown; a list always comes first.
     pub fn listed(&mut self, kind: Kind) {
         self.known.insert(kind);
@@ -49,7 +55,7 @@ impl Snapshot {
             budgets: Ok(Vec::new()),
             halts: self.halts.clone().map(|h| h.into_values().collect()).ok_or_else(unknown),
             active: Ok(active),
-            rules: Rules { max_active_runs: 3, ..Rules::default() },
+            rules: Rules { max_active_runs: self.budget, ..Rules::default() },
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Swarm {
     pub journal_errors: bool,
     pub skewed_clocks: bool,
     pub hostile_users: bool,
+    /// How many runs may be active at once.
+    pub budget: usize,
 }
 
 impl Swarm {
@@ -56,13 +58,14 @@ impl Swarm {
             nodes: 2 + rng.index(3),
             controllers: 1 + rng.index(2),
             runs: 3 + rng.index(12),
+            budget: 1 + rng.index(3),
         }
     }
 
     /// Nothing goes wrong any more.
     pub fn heal(&mut self) {
-        let Self { nodes, controllers, runs, skewed_clocks, .. } = *self;
-        *self = Self { nodes, controllers, runs, skewed_clocks, ..Self::quiet() };
+        let Self { nodes, controllers, runs, skewed_clocks, budget, .. } = *self;
+        *self = Self { nodes, controllers, runs, skewed_clocks, budget, ..Self::quiet() };
     }
 
     fn quiet() -> Self {
@@ -88,6 +91,7 @@ impl Swarm {
             journal_errors: false,
             skewed_clocks: false,
             hostile_users: false,
+            budget: 0,
         }
     }
 }

@@ -146,7 +146,12 @@ impl Users {
         match answer {
             Ok(crate::api::Reply::One(object)) => match *object {
                 Object::Pod(pod) => Some(pod),
-                Object::Halt(_) | Object::Injection(_) | Object::Lease(_) | Object::Node(_) | Object::Run(_) => None,
+                Object::Halt(_)
+                | Object::Injection(_)
+                | Object::Lease(_)
+                | Object::Ledger(_)
+                | Object::Node(_)
+                | Object::Run(_) => None,
             },
             Ok(crate::api::Reply::Done | crate::api::Reply::Many(_)) | Err(_) => None,
         }

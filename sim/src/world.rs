@@ -328,7 +328,7 @@ impl World {
             0 if swarm.crash_controllers => {
                 let anew = rng.chance(500);
                 let Some(found) = self.controllers.get_mut(controller).filter(|c| c.lives()) else { return };
-                found.crash(net);
+                found.crash(net, rng.chance(300));
                 net.after(spell, Happening::Start(Who::Controller(controller), anew));
             }
             1 if swarm.pause_controllers => {

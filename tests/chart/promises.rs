@@ -48,8 +48,8 @@ fn the_agent_sees_three_paths_of_its_host_and_writes_two() {
 fn the_controller_has_no_privilege_at_all() {
     for values in Values::ALL {
         let controller = find(&render(values), "Deployment", "rumpus-controller");
-        assert_eq!(controller.at("/spec/replicas"), 1);
-        assert_eq!(controller.at("/spec/strategy"), &json!({ "type": "Recreate" }));
+        let replicas = controller.at("/spec/replicas").as_u64();
+        assert!(replicas >= Some(2), "the death of one controller would end every fault: {replicas:?}");
         let pod = controller.at("/spec/template/spec");
         for field in ["hostPID", "hostNetwork", "hostIPC"] {
             assert_eq!(pod[field], Value::Null, "{field}");

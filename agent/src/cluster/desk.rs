@@ -70,6 +70,10 @@ pub struct Desk {
     begun: BTreeSet<String>,
     /// What the journal says of injections that a predecessor began, until their object is seen.
     recovered: BTreeMap<String, BTreeMap<String, Attestation>>,
+    /// Whose final status is stored: a final state stays, so whatever else is seen of them is of before.
+    told: BTreeSet<String>,
+    /// Of those that a predecessor left: whose object is there no more.
+    absent: BTreeSet<String>,
 }
 
 impl Desk {
@@ -86,13 +90,15 @@ impl Desk {
             held: BTreeMap::new(),
             begun,
             recovered,
+            told: BTreeSet::new(),
+            absent: BTreeSet::new(),
         }
     }
 
     /// Takes an object in, as it is now.
     pub fn seen(&mut self, object: &ChaosInjection) -> Vec<Act> {
         let uid = object.uid().to_owned();
-        if object.spec.node_name != self.node || uid.is_empty() {
+        if object.spec.node_name != self.node || uid.is_empty() || self.told.contains(&uid) {
             return Vec::new();
         }
         let name = Name { namespace: object.namespace().to_owned(), name: object.name().to_owned() };
@@ -108,7 +114,8 @@ impl Desk {
         }
         let state = object.status.as_ref().and_then(|s| s.state);
         if state.is_some_and(rumpus_model::wire::InjectionState::is_final) {
-            acts.extend(self.recovered.remove(&uid).map(|_| Act::Reported(uid)));
+            acts.extend(self.recovered.remove(&uid).map(|_| Act::Reported(uid.clone())));
+            self.told.insert(uid);
             return acts;
         }
         let begun = self.begun.contains(&uid) || state.is_some();
@@ -143,22 +150,33 @@ impl Desk {
 
     /// Takes in that these are all objects there are.
     pub fn listed(&mut self, uids: &BTreeSet<String>) -> Vec<Act> {
+        self.told.retain(|uid| uids.contains(uid));
         let absent: Vec<String> = self.held.keys().filter(|uid| !uids.contains(*uid)).cloned().collect();
         let mut acts: Vec<Act> = absent.iter().flat_map(|uid| self.gone(uid)).collect();
-        // Of what a predecessor left and nobody asks about any more, the ChaosNode tells.
-        let done = |slots: &BTreeMap<String, Attestation>| slots.values().all(|a| a.state.is_final());
-        let told = self.recovered.iter().filter(|(uid, slots)| !uids.contains(*uid) && done(slots));
-        let told: Vec<String> = told.map(|(uid, _)| uid.clone()).collect();
-        for uid in told {
-            self.recovered.remove(&uid);
-            acts.push(Act::Reported(uid));
-        }
+        self.absent.extend(self.recovered.keys().filter(|uid| !uids.contains(*uid)).cloned());
+        acts.extend(self.settle_absent());
         acts
+    }
+
+    /// Of what a predecessor left and nobody asks about any more, the ChaosNode tells.
+    fn settle_absent(&mut self) -> Vec<Act> {
+        let over = |uid: &String| self.recovered.get(uid).is_none_or(|s| s.values().all(|a| a.state.is_final()));
+        let over: Vec<String> = self.absent.iter().filter(|uid| over(uid)).cloned().collect();
+        for uid in &over {
+            self.absent.remove(uid);
+            self.recovered.remove(uid);
+        }
+        over.into_iter().map(Act::Reported).collect()
     }
 
     /// Takes in that an object is there no more.
     pub fn gone(&mut self, uid: &str) -> Vec<Act> {
-        self.end(uid, EndCause::Unwanted(Unwanted::Absent))
+        let mut acts = self.end(uid, EndCause::Unwanted(Unwanted::Absent));
+        if self.recovered.contains_key(uid) {
+            self.absent.insert(uid.to_owned());
+            acts.extend(self.settle_absent());
+        }
+        acts
     }
 
     /// Another object has the name of one that we hold.
@@ -270,8 +288,11 @@ impl Desk {
     pub fn attested(&mut self, attestation: Attestation) -> Vec<Act> {
         let uid = attestation.injection.clone();
         let Some(held) = self.held.get_mut(&uid) else {
+            if self.told.contains(&uid) {
+                return if attestation.state.is_final() { vec![Act::Reported(uid)] } else { Vec::new() };
+            }
             self.recovered.entry(uid).or_default().insert(attestation.id.clone(), attestation);
-            return Vec::new();
+            return self.settle_absent();
         };
         let before = held.attested.insert(attestation.id.clone(), attestation.clone());
         // That it is accepted is said only if nothing else comes soon: it is one write less for each injection.
@@ -368,7 +389,13 @@ impl Desk {
         match (nobody, last) {
             (true, false) => self.gone(uid),
             (true, true) => self.reported(uid),
-            (false, true) if stored => self.reported(uid),
+            (false, true) if stored => {
+                let acts = self.reported(uid);
+                if !acts.is_empty() {
+                    self.told.insert(uid.to_owned());
+                }
+                acts
+            }
             (false, _) => Vec::new(),
         }
     }

@@ -198,6 +198,12 @@ impl Diary for ClusterDiary {
             (false, true) => None,
         }
     }
+
+    fn mend(&mut self) {
+        if self.journal.wants_compaction() {
+            self.compact();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -72,7 +72,10 @@ impl Node {
 
     /// An injection has ended.
     pub fn ended(&mut self, uid: &str, effect_ended: Option<String>, clean: Option<String>) {
-        self.ended.retain(|e| e.uid != uid);
+        let before =
+            self.ended.iter().position(|e| e.uid == uid).and_then(|at| self.ended.remove(at)).unwrap_or_default();
+        // What was attested once is not taken back.
+        let (effect_ended, clean) = (effect_ended.or(before.effect_ended), clean.or(before.clean));
         self.ended.push_back(EndedInjection { uid: uid.to_owned(), effect_ended, clean });
         while self.ended.len() > ENDED {
             self.ended.pop_front();
@@ -151,6 +154,9 @@ mod tests {
         let ended = node.status(vec![], &Guard::Untried, "now".into()).ended;
         assert_eq!((ended.len(), ended[0].uid.as_str()), (ENDED, "6"));
         assert_eq!(ended.last().unwrap().effect_ended.as_deref(), Some("t"));
+        node.ended("69", None, None);
+        let ended = node.status(vec![], &Guard::Untried, "now".into()).ended;
+        assert_eq!(ended.last().unwrap().effect_ended.as_deref(), Some("t"), "an attestation is taken back");
     }
 
     #[test]

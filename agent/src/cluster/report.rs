@@ -70,6 +70,11 @@ pub fn status(known: &Known<'_>, wall: &impl Wall) -> InjectionStatus {
     status
 }
 
+/// Returns whether a final status tells of an end: of what is lost nobody knows whether anything is in effect.
+pub fn tells_of_an_end(status: &InjectionStatus) -> bool {
+    status.state != Some(InjectionState::Lost) || status.effect_ended.is_some()
+}
+
 /// Returns a target's state: the least finished of its slots'.
 fn state(assigned: &Assigned, known: &Known<'_>) -> State {
     if assigned.refused.is_some() || known.refused.is_some() {

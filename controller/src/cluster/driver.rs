@@ -22,6 +22,8 @@ use tokio::sync::mpsc;
 
 /// From the plan until everything is armed: a hundred times what it takes on a healthy cluster.
 const START_WINDOW: Duration = Duration::from_secs(30);
+/// How long the answer to a renewal is waited for before the Lease is given back.
+const RESIGN: Duration = Duration::from_secs(1);
 /// How often the admission policies are looked at.
 const GUARD_EVERY: Duration = Duration::from_secs(60);
 /// How often the ChaosNodes and the canary are looked at, besides at each change.
@@ -101,6 +103,7 @@ impl Driver {
             instance: config.pod_name.clone(),
             rules: config.rules(),
             core: Core::new(Settings {
+                holder: config.pod_uid.clone(),
                 lease: config.lease,
                 start_window: START_WINDOW,
                 max_duration: config.max_duration,
@@ -134,8 +137,8 @@ impl Driver {
         all
     }
 
-    /// Runs until `stop` and the grace after it are over. Nothing that is live is let go of: the Lease is left to be
-    /// taken over, and agents end what nobody takes over.
+    /// Runs until `stop` and the grace after it are over. Nothing that is live is let go of: the Lease is given
+    /// back, and agents end what nobody takes over.
     pub(crate) async fn run(mut self, stop: impl Future<Output = ()>, grace: Duration) {
         let mut watches = self.watches();
         let mut stop = std::pin::pin!(stop);
@@ -145,7 +148,7 @@ impl Driver {
             let now = self.health.clock.now();
             self.health.turned.store(self.health.clock.millis(), Ordering::Relaxed);
             if end.is_some_and(|end| now.boot >= end) {
-                return;
+                return self.resign().await;
             }
             let wake = [self.core.wake_at(now), Some(self.election.wake_at())].into_iter().flatten().min();
             let sleep = wake.map_or(TURN, |at| at.saturating_sub(now.boot)).min(TURN);
@@ -178,6 +181,22 @@ impl Driver {
         }
     }
 
+    /// Lets another one lead at once. What is on its way of ours fails from then on, as after any other end.
+    async fn resign(mut self) {
+        let until = self.health.clock.boot() + RESIGN;
+        while self.election.is_busy() && self.health.clock.boot() < until {
+            match tokio::time::timeout(RESIGN, self.results.1.recv()).await {
+                Ok(Some(Back::Lease(event))) => drop(self.election.step(self.health.clock.boot(), event)),
+                Ok(Some(Back::Done(..) | Back::Guard(_) | Back::UpkeepDone)) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
+        if let Some(command) = self.election.resign() {
+            let answer = lease_api::carry_out(&self.cluster, &self.holder, command).await;
+            tracing::info!(?answer, "The Lease is given back.");
+        }
+    }
+
     /// What is due by time, whatever woke the loop.
     fn turn(&mut self) {
         let now = self.health.clock.boot();
@@ -200,12 +219,16 @@ impl Driver {
             self.step(Event::Halts(self.observed.halts(now)));
         }
         let view = self.core.view();
+        if let Some(epoch) = self.core.overtaken() {
+            self.election.raise(epoch + 1);
+        }
         let silence = self.observed.silence(now);
-        let why = match (view.halts, view.guard_missing) {
-            (None, _) => "the Halts are not known",
-            (_, None) => "the admission policies were not looked at",
-            (Some(_), Some(_)) if silence >= SILENT => "of some kind of object nothing is heard",
-            (Some(_), Some(_)) => "",
+        let why = match (view.halts, view.guard_missing, &view.ledger) {
+            (None, ..) => "the Halts are not known",
+            (_, None, _) => "the admission policies were not looked at",
+            (Some(_), Some(_), _) if silence >= SILENT => "of some kind of object nothing is heard",
+            (Some(_), Some(_), Err(_)) => "the Ledger cannot be written",
+            (Some(_), Some(_), Ok(_)) => "",
         };
         why.clone_into(&mut self.health.unready.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         self.health.metrics.show(&view, silence);
@@ -376,6 +399,7 @@ fn effect(act: &Act) -> &'static str {
         Act::Revise { .. } => "revise",
         Act::Recover => "recover",
         Act::ListHalts => "list_halts",
+        Act::ReadLedger => "read_ledger",
         Act::ReadPolicy(_) => "read_policy",
         Act::ReadRun(_) => "read_run",
         Act::ReadInjection(_) => "read_injection",
@@ -386,6 +410,7 @@ fn effect(act: &Act) -> &'static str {
         Act::DeleteInjection { .. } => "delete_injection",
         Act::DeletePod(_) => "delete_pod",
         Act::EvictPod(_) => "evict_pod",
+        Act::WriteLedger { .. } => "write_ledger",
         Act::WriteStatus { .. } => "write_status",
         Act::Tell(_) => "write_event",
     }

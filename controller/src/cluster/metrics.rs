@@ -87,6 +87,7 @@ impl Metrics {
             | Outcome::Revised(_)
             | Outcome::Recovered { .. }
             | Outcome::Halts(_)
+            | Outcome::Ledger(_)
             | Outcome::Policy(_)
             | Outcome::Run(_)
             | Outcome::Injection(_)

@@ -6,12 +6,12 @@
 
 use config::Config;
 use metrics::Metrics;
-use rumpus_cluster::{ChaosInjection, Cluster, ConnectError, Query};
+use rumpus_cluster::{ChaosInjection, ChaosLedger, Cluster, ConnectError, Error, Query};
+use rumpus_model::wire::ledger::LEDGER;
 use serve::Health;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
-use thiserror::Error;
 
 mod act;
 mod admission;
@@ -35,7 +35,7 @@ const GRACE: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Why there is no controller.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("the runtime cannot be started")]
     Runtime {
@@ -118,11 +118,21 @@ async fn begin(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Returns an epoch above every one that an injection carries: a Lease that was deleted must not count anew.
+/// Returns an epoch above every one that an injection or the Ledger carries: a Lease that was deleted must not count anew.
 async fn floor(cluster: &Cluster) -> i64 {
+    let of_ledger = |ledger: Result<ChaosLedger, Error>| match ledger {
+        Ok(ledger) => Ok(ledger.spec.epoch),
+        Err(Error::NotFound { .. }) => Ok(0),
+        Err(error) => Err(error),
+    };
     loop {
-        match cluster.list::<ChaosInjection>("", &Query::default()).await {
-            Ok(all) => return all.iter().filter_map(|i| i.as_ref().ok()).map(|i| i.spec.epoch).max().unwrap_or(0) + 1,
+        let injections = cluster.list::<ChaosInjection>("", &Query::default()).await;
+        let ledger = of_ledger(cluster.get::<ChaosLedger>("", LEDGER).await);
+        match injections.and_then(|all| Ok((all, ledger?))) {
+            Ok((all, ledger)) => {
+                let epochs = all.iter().filter_map(|i| i.as_ref().ok()).map(|i| i.spec.epoch);
+                return epochs.chain([ledger]).max().unwrap_or(0) + 1;
+            }
             Err(error) => tracing::warn!(error = %error, "The API server does not answer yet."),
         }
         tokio::time::sleep(AGAIN).await;

@@ -37,5 +37,9 @@ pub const HALT: Kind =
 pub const NODE: Kind =
     Kind { name: "ChaosNode", plural: "chaosnodes", singular: "chaosnode", short: "cnode", namespaced: false };
 
+/// Who holds how much of which budget.
+pub const LEDGER: Kind =
+    Kind { name: "ChaosLedger", plural: "chaosledgers", singular: "chaosledger", short: "cled", namespaced: false };
+
 /// Every kind, in the order in which a reader meets them.
-pub const ALL: [Kind; 5] = [POLICY, RUN, INJECTION, HALT, NODE];
+pub const ALL: [Kind; 6] = [POLICY, RUN, INJECTION, HALT, NODE, LEDGER];

@@ -15,6 +15,7 @@ pub mod fault;
 pub mod halt;
 pub mod injection;
 pub mod kinds;
+pub mod ledger;
 pub mod node;
 pub mod peers;
 pub mod run_status;
@@ -31,6 +32,7 @@ pub use injection::{
     EvidenceStatus, InjectionSpec, InjectionState, InjectionStatus, InjectionTarget, PeerExcept, PeerSet, Phase,
     RunRef, TargetStatus, Truth,
 };
+pub use ledger::LedgerSpec;
 pub use node::{EndedInjection, NodeSpec, NodeStatus};
 pub use peers::{Direction, Except, Peers, PodPeers, Protocol};
 pub use run_status::{

@@ -57,7 +57,8 @@ fn an_upgrade_in_the_midst_of_a_fault_ends_it_first() {
         within(Duration::from_secs(120), "every part is of the upgrade", async || {
             let mut pods = parts::pods_of(site, "agent").await;
             pods.extend(parts::pods_of(site, "controller").await);
-            pods.len() == 4 && pods.iter().all(|pod| pod["metadata"]["annotations"]["test"] == stamp)
+            pods.len() == NODES.len() + parts::CONTROLLERS as usize
+                && pods.iter().all(|pod| pod["metadata"]["annotations"]["test"] == stamp)
         })
         .await;
         parts::all_well(site).await;

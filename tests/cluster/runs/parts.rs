@@ -17,6 +17,9 @@ use crate::site::{RELEASE, Site, alone, within};
 /// How long parts may take to come back; a kubelet waits longer after each crash of a container.
 const BACK: Duration = Duration::from_secs(120);
 
+/// How many controllers the chart starts.
+pub(crate) const CONTROLLERS: u32 = 2;
+
 /// The nodes of the testbed.
 pub(crate) const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 
@@ -33,7 +36,7 @@ pub(crate) const RUN_BOUND: Duration = Duration::from_secs(20);
 /// Runs a test that hurts parts which others rely on: alone, and on parts that are well, whatever a test before it left.
 pub(crate) fn alone_on_well_parts<F: Future<Output = ()> + 'static>(test: impl FnOnce(&'static Site) -> F + 'static) {
     alone(async |site| {
-        scale_controller(site, 1).await;
+        scale_controller(site, CONTROLLERS).await;
         site.admin.delete(&format!("{RUMPUS}/chaoshalts"), &Value::Null).await.ok();
         all_well(site).await;
         test(site).await;
@@ -56,9 +59,23 @@ pub(crate) async fn agent(site: &Site, node: &str) -> Process {
     first_of(pod)
 }
 
-/// Returns the first process of the controller.
-pub(crate) async fn controller(site: &Site) -> Process {
-    first_of(pods_of(site, "controller").await.first().expect("there is a controller"))
+/// Returns the controllers that are not ending, the leader first.
+pub(crate) async fn controllers(site: &Site) -> Vec<Value> {
+    let holder = leads(site).await;
+    let mut pods = pods_of(site, "controller").await;
+    pods.sort_by_key(|pod| pod["metadata"]["uid"] != holder);
+    pods
+}
+
+/// Returns the UID of the pod that holds the Lease.
+pub(crate) async fn leads(site: &Site) -> Value {
+    let path = format!("/apis/coordination.k8s.io/v1/namespaces/{RELEASE}/leases/rumpus-controller");
+    site.admin.get(&path).await.body["spec"]["holderIdentity"].clone()
+}
+
+/// Returns the first process of each controller, the leader's first.
+pub(crate) async fn controller_processes(site: &Site) -> Vec<Process> {
+    controllers(site).await.iter().map(first_of).collect()
 }
 
 /// An agent shares its node's process ids, so no process of it is the first of a namespace.
@@ -78,14 +95,15 @@ pub(crate) async fn scale_controller(site: &Site, replicas: u32) {
     site.admin.merge(&path, &json!({ "spec": { "replicas": replicas } })).await.ok();
 }
 
-/// Waits until the controller and every agent are ready and every node says that nothing is left.
+/// Waits until every controller and agent is ready and every node says that nothing is left.
 pub(crate) async fn all_well(site: &Site) {
-    within(BACK, "the controller and three agents are well", async || {
+    within(BACK, "two controllers and three agents are well", async || {
         let mut pods = pods_of(site, "agent").await;
-        pods.extend(pods_of(site, "controller").await);
+        pods.extend(controllers(site).await);
         let ready = |pod: &&Value| pod["status"]["containerStatuses"][0]["ready"] == true;
-        pods.len() == 4
-            && pods.iter().filter(ready).count() == 4
+        let all = NODES.len() + CONTROLLERS as usize;
+        pods.len() == all
+            && pods.iter().filter(ready).count() == all
             && nodes_are_well(site).await
             && ask_controller(site, "/metrics").await.is_ok_and(|told| sees_well(&told))
     })
@@ -100,9 +118,9 @@ fn sees_well(metrics: &str) -> bool {
     lives && metrics.lines().any(|line| line == "rumpus_admission_missing 0")
 }
 
-/// Asks the controller over plain HTTP; returns the whole answer.
+/// Asks the leading controller over plain HTTP; returns the whole answer.
 pub(crate) async fn ask_controller(site: &Site, path: &str) -> Result<String> {
-    let pods = pods_of(site, "controller").await;
+    let pods = controllers(site).await;
     let address =
         pods.first().and_then(|pod| pod["status"]["podIP"].as_str()).context("no controller has an address")?;
     let limit = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! What `kubectl get` shows of each kind: a run's story, an injection's state, a halt's scope, a node's health.
 
-use rumpus_model::wire::kinds::{HALT, INJECTION, Kind, NODE, POLICY, RUN};
+use rumpus_model::wire::kinds::{HALT, INJECTION, Kind, LEDGER, NODE, POLICY, RUN};
 use serde_json::{Value, json};
 
 /// A heading, a type and a path; those after `wide` are shown by `-o wide` only.
@@ -56,6 +56,11 @@ pub(super) fn of(kind: Kind) -> Value {
                 ("NODES", "string", ".spec.scope.nodes"),
                 ("RUNS", "string", ".spec.scope.runs"),
             ],
+        }
+    } else if kind == LEDGER {
+        Columns {
+            always: &[("EPOCH", "integer", ".spec.epoch"), ("RUNS", "string", ".spec.reservations[*].name")],
+            wide: &[("HOLDER", "string", ".spec.holder")],
         }
     } else {
         debug_assert_eq!(kind, NODE);

@@ -2,9 +2,9 @@
 
 use super::{columns, structural, yaml};
 use anyhow::{Context as _, Result};
-use rumpus_model::wire::kinds::{ALL, GROUP, HALT, INJECTION, Kind, NODE, POLICY, RUN, VERSION};
+use rumpus_model::wire::kinds::{ALL, GROUP, HALT, INJECTION, Kind, LEDGER, NODE, POLICY, RUN, VERSION};
 use rumpus_model::wire::{
-    HaltSpec, InjectionSpec, InjectionStatus, NodeSpec, NodeStatus, PolicySpec, RunSpec, RunStatus,
+    HaltSpec, InjectionSpec, InjectionStatus, LedgerSpec, NodeSpec, NodeStatus, PolicySpec, RunSpec, RunStatus,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -73,6 +73,8 @@ fn schemas(kind: Kind) -> Result<(Value, Option<Value>)> {
         schema::<InjectionSpec>()?
     } else if kind == HALT {
         schema::<HaltSpec>()?
+    } else if kind == LEDGER {
+        schema::<LedgerSpec>()?
     } else {
         schema::<NodeSpec>()?
     };

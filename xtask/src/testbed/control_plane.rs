@@ -1,9 +1,10 @@
 //! The control plane: etcd, API server, controller manager and scheduler, each an ordinary process.
 
 use std::path::Path;
+use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 
 use super::certificate::{self, Pair, Subject};
 use super::folder::Folder;
@@ -24,6 +25,10 @@ pub(crate) const AUDIT_LOG: &str = "audit.log";
 
 /// How long each part may take on a machine that is busy with other things.
 const START: Duration = Duration::from_secs(240);
+
+/// How often a part must not be seen before it has ended.
+const LOOKS: usize = 4;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// The processes, in the order in which they need each other.
 pub(crate) const PARTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -68,10 +73,16 @@ pub(crate) fn start(folder: &Folder, programs: &Programs) -> Result<()> {
     wait::until(START, "the API server is ready", alive, || api_server_is_ready(folder, programs))
 }
 
-/// Fails when a part does not run: nobody starts it again, so waiting for it is in vain.
+/// Fails when a part does not run: nobody starts it again, so waiting for it is in vain. One look is not enough: while a
+/// process is being replaced by the program that it executes, its environment reads as empty.
 fn runs(folder: &Folder, part: &str) -> Result<()> {
-    ensure!(!part::named(part)?.is_empty(), "{part} ended; see {}", folder.log(part).display());
-    Ok(())
+    for _ in 0..LOOKS {
+        if !part::named(part)?.is_empty() {
+            return Ok(());
+        }
+        sleep(BETWEEN_LOOKS);
+    }
+    bail!("{part} ended; see {}", folder.log(part).display())
 }
 
 /// Whether a part of the control plane answers its health check.

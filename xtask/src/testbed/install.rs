@@ -42,6 +42,9 @@ pub(crate) fn run(folder: &Folder, programs: &Programs, archive: &Path) -> Resul
     Ok(())
 }
 
+/// How many controllers the chart starts.
+pub(crate) const CONTROLLERS: u8 = 2;
+
 /// Changes the number of controllers, and waits until that many are there.
 pub(crate) fn scale_controller(folder: &Folder, programs: &Programs, replicas: u8) -> Result<()> {
     let namespace = format!("--namespace={NAMESPACE}");
@@ -73,8 +76,10 @@ pub(crate) fn is_ready(folder: &Folder, programs: &Programs) -> Result<()> {
     let namespace = format!("--namespace={NAMESPACE}");
     let controller = get(&["get", "deployment", "rumpus-controller", &namespace])?;
     ensure!(is_current(&controller), "the controller is not there yet");
-    ensure!(controller["status"]["availableReplicas"] == 1, "the controller is not ready");
-    ensure!(controller["status"]["replicas"] == 1, "an old controller is still there");
+    let replicas = |of: &str| controller[of]["replicas"].as_u64();
+    let available = controller["status"]["availableReplicas"].as_u64();
+    ensure!(available.is_some() && available == replicas("spec"), "not every controller is ready");
+    ensure!(replicas("status") == replicas("spec"), "an old controller is still there");
     let agents = get(&["get", "daemonset", "rumpus-agent", &namespace])?;
     ensure!(is_current(&agents), "the agents are not there yet");
     for count in ["desiredNumberScheduled", "updatedNumberScheduled", "numberReady"] {

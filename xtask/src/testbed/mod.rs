@@ -155,11 +155,11 @@ impl Access {
         program.env("RUMPUS_AUDIT_LOG", &self.audit);
     }
 
-    /// Does something while no controller runs; afterwards one does, whatever came of it.
+    /// Does something while no controller runs; afterwards they do, whatever came of it.
     pub(crate) fn without_controller<T>(&self, what: impl FnOnce() -> Result<T>) -> Result<T> {
         let (folder, programs) = (Folder::locate()?, Programs::fetch()?);
         let outcome = install::scale_controller(&folder, &programs, 0).and_then(|()| what());
-        install::scale_controller(&folder, &programs, 1)?;
+        install::scale_controller(&folder, &programs, install::CONTROLLERS)?;
         outcome
     }
 }

@@ -323,6 +323,27 @@ fn what_no_journal_knows_but_its_own_status_is_lost() {
 }
 
 #[test]
+fn an_event_from_before_ones_own_final_report_changes_nothing() {
+    let mut desk = proven();
+    let order = order(desk.seen(&object(|_| {})));
+    let (injection, assigned) = found(&order, &[0, 1]);
+    desk.assembled(injection, assigned);
+    let (status, last) = status(&mut desk);
+    assert!(last, "{status:?}");
+    assert!(!desk.answered("u", true, false, true).is_empty());
+    // The controller had cancelled it meanwhile, and its watch is behind.
+    let cancelled = object(|o| {
+        o["spec"]["phase"] = json!("Cancelled");
+        o["status"] = json!({"state": "InEffect"});
+    });
+    assert!(desk.seen(&cancelled).is_empty());
+    assert!(desk.is_empty(), "what is over is taken up again");
+    // Another one of that name is another one.
+    desk.listed(&BTreeSet::new());
+    assert!(!desk.seen(&object(|o| o["metadata"]["uid"] = json!("v"))).is_empty());
+}
+
+#[test]
 fn an_agent_that_ends_begins_nothing() {
     let mut desk = proven();
     desk.stop();

@@ -10,7 +10,7 @@ use crate::cluster::contact::{self, LeaseRead, Moving};
 use crate::cluster::desk::{Act, Desk, Guard};
 use crate::cluster::diary::Told;
 use crate::cluster::node::Node;
-use crate::cluster::report::Wall;
+use crate::cluster::report::{self, Wall};
 use crate::cluster::{assemble, order::Order, ready};
 use crate::core::Event;
 use crate::driver::Agent;
@@ -249,7 +249,7 @@ impl Serve {
             self.reports.forget(&what);
             return;
         };
-        if last {
+        if last && report::tells_of_an_end(&status) {
             self.node.ended(&what, status.effect_ended.clone(), status.clean.clone());
             self.reports.ask(NODE, true, now);
         }

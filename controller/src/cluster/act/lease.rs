@@ -40,6 +40,12 @@ pub(crate) async fn carry_out(cluster: &Cluster, holder: &Holder, command: Comma
             let patch = serde_json::json!({"spec": lease.spec});
             answer(cluster.merge(CONTROLLER, &lease, patch).await)
         }
+        Command::Resign { transitions, resource_version } => {
+            let lease = written(holder, transitions, Some(resource_version));
+            let mut patch = serde_json::json!({"spec": lease.spec});
+            patch["spec"]["holderIdentity"] = serde_json::Value::Null;
+            answer(cluster.merge(CONTROLLER, &lease, patch).await)
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Carries out what the core asks for, one request each, and tells what came of it. The only writer beside
-//! [`status`], [`events`] and [`lease`]; it chooses nothing.
+//! [`status`], [`events`], [`ledger`] and [`lease`]; it chooses nothing.
 
 use super::core::event::{Act, Key, NewInjection, Outcome, PodRef};
 use super::seen::{self, NEVER_ARMED};
@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) mod events;
 pub(crate) mod lease;
+mod ledger;
 pub(crate) mod nodes;
 pub(crate) mod status;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub(crate) async fn carry_out(cluster: &Cluster, instance: &str, act: Act) -> Ou
         Act::Plan { .. } | Act::Revise { .. } => Outcome::Unknown { why: "it needs a snapshot".into() },
         Act::Recover => or(recover(cluster).await),
         Act::ListHalts => or(halts(cluster).await),
+        Act::ReadLedger => or(ledger::read(cluster).await),
         Act::ReadPolicy(key) => {
             or(read::<ChaosPolicy>(cluster, &key).await.map(|policy| Outcome::Policy(Box::new(seen::policy(&policy)))))
         }
@@ -51,6 +53,7 @@ pub(crate) async fn carry_out(cluster: &Cluster, instance: &str, act: Act) -> Ou
             .map(|()| Outcome::Done)),
         Act::DeletePod(pod) => or(delete(cluster, &pod).await),
         Act::EvictPod(pod) => or(evict(cluster, &pod).await),
+        Act::WriteLedger { resource_version, spec } => or(ledger::write(cluster, resource_version, *spec).await),
         Act::WriteStatus { key, uid, status } => or(status::write(cluster, &key, &uid, &status).await),
         Act::Tell(telling) => or(events::tell(cluster, instance, &telling).await),
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 /// Name of both canaries, and of the node that the canary injection is for.
 pub(crate) const CANARY: &str = "rumpus-canary";
 /// The ClusterRole that owns what is cluster-scoped.
-const OWNER: &str = "rumpus-owner";
+pub(super) const OWNER: &str = "rumpus-owner";
 
 /// What is to be created and deleted so that each Node has its ChaosNode.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

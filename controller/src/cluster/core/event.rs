@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use rumpus_model::cluster::world::{HaltRow, Reservation};
 use rumpus_model::cluster::{ClusterPlan, PeerEntry, RunInput};
-use rumpus_model::wire::{Experiment, InjectionSpec, InjectionStatus, Phase, RunSpec, RunStatus};
+use rumpus_model::wire::{Experiment, InjectionSpec, InjectionStatus, LedgerSpec, Phase, RunSpec, RunStatus};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -68,6 +68,13 @@ pub struct PolicySeen {
     pub experiment: Option<Experiment>,
 }
 
+/// The ChaosLedger as it was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LedgerSeen {
+    pub resource_version: String,
+    pub spec: LedgerSpec,
+}
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -126,6 +133,7 @@ pub enum Act {
     Recover,
     /// List all ChaosHalts, by quorum.
     ListHalts,
+    ReadLedger,
     ReadPolicy(Key),
     ReadRun(Key),
     ReadInjection(Key),
@@ -151,6 +159,11 @@ pub enum Act {
     },
     DeletePod(PodRef),
     EvictPod(PodRef),
+    /// Create it where no version is given.
+    WriteLedger {
+        resource_version: Option<String>,
+        spec: Box<LedgerSpec>,
+    },
     WriteStatus {
         key: Key,
         uid: Uid,
@@ -210,6 +223,7 @@ pub enum Outcome {
         injections: Vec<InjectionSeen>,
     },
     Halts(Vec<HaltRow>),
+    Ledger(Box<LedgerSeen>),
     Policy(Box<PolicySeen>),
     Run(Box<RunSeen>),
     Injection(Box<InjectionSeen>),

@@ -40,8 +40,18 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     Read,
-    Create { transitions: i64 },
-    Replace { transitions: i64, resource_version: String },
+    Create {
+        transitions: i64,
+    },
+    Replace {
+        transitions: i64,
+        resource_version: String,
+    },
+    /// Give it up: whoever comes next need not wait.
+    Resign {
+        transitions: i64,
+        resource_version: String,
+    },
 }
 
 /// Whether this process may act.
@@ -55,7 +65,10 @@ pub enum Standing {
 #[derive(Debug)]
 pub struct Election {
     identity: String,
+    /// The least epoch of a term that is taken.
     floor: i64,
+    /// The least epoch that a term of ours goes on with.
+    least: i64,
     period: Duration,
     give_up: Duration,
     patience: Duration,
@@ -95,6 +108,7 @@ impl Election {
         Self {
             identity,
             floor,
+            least: 0,
             period: lease / 15,
             give_up: lease / 3,
             patience: lease * 8 / 15,
@@ -130,6 +144,30 @@ impl Election {
         }
     }
 
+    /// Something carries an epoch that ours has to be above: the next write of the Lease begins a new term of at least
+    /// this one. Whoever was overtaken fails with that write.
+    pub fn raise(&mut self, least: i64) {
+        self.least = self.least.max(least);
+        self.floor = self.floor.max(least);
+    }
+
+    /// Gives up what is led, if nothing about it is on its way: from here on it is followed.
+    pub fn resign(&mut self) -> Option<Command> {
+        let State::Leading { seen, doubt: false, .. } = &self.state else { return None };
+        if self.busy {
+            return None;
+        }
+        let (transitions, resource_version) = (seen.transitions, seen.resource_version.clone());
+        self.busy = true;
+        self.state = State::Following(Found::Unread);
+        Some(Command::Resign { transitions, resource_version })
+    }
+
+    /// Returns whether an answer is waited for.
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
     /// Takes one event in. `now` is a monotonic clock; one command is on its way at a time.
     pub fn step(&mut self, now: Duration, event: Event) -> Option<Command> {
         match event {
@@ -162,7 +200,7 @@ impl Election {
             }
             State::Leading { seen, sent, .. } => {
                 *sent = now;
-                let (transitions, resource_version) = (seen.transitions, seen.resource_version.clone());
+                let (transitions, resource_version) = (seen.transitions.max(self.least), seen.resource_version.clone());
                 return Command::Replace { transitions, resource_version };
             }
             State::Following(Found::Absent) => Command::Create { transitions: self.floor },
@@ -171,13 +209,14 @@ impl Election {
             State::Following(Found::Present(seen, since))
                 if seen.holder.is_empty() || seen.holder == self.identity || now >= *since + self.patience =>
             {
-                let (transitions, resource_version) = (seen.transitions + 1, seen.resource_version.clone());
+                let (transitions, resource_version) =
+                    ((seen.transitions + 1).max(self.floor), seen.resource_version.clone());
                 Command::Replace { transitions, resource_version }
             }
             State::Following(Found::Present(..)) => Command::Read,
         };
         match &command {
-            Command::Read => {}
+            Command::Read | Command::Resign { .. } => {}
             Command::Create { .. } | Command::Replace { .. } => self.state = State::Taking { sent: now },
         }
         command
@@ -185,6 +224,8 @@ impl Election {
 
     fn read(&mut self, now: Duration, found: Option<Seen>) {
         self.busy = false;
+        // One that is deleted later must not begin anew with an epoch that was there already.
+        self.floor = self.floor.max(found.as_ref().map_or(0, |f| f.transitions + 1));
         match &mut self.state {
             State::Leading { seen, doubt, .. } => match found {
                 Some(found) if found.holder == self.identity && found.transitions == seen.transitions => {
@@ -223,6 +264,7 @@ impl Election {
 
     fn written(&mut self, written: Seen) {
         self.busy = false;
+        self.floor = self.floor.max(written.transitions + 1);
         match &mut self.state {
             State::Taking { sent } => {
                 let since = *sent;
@@ -329,6 +371,34 @@ mod tests {
         assert_eq!(e.wake_at(), Duration::MAX);
         assert_eq!(e.leads_until(), None);
         assert_eq!(leading().leads_until(), Some(at(5)));
+    }
+
+    #[test]
+    fn whoever_resigns_leads_no_more_and_the_next_one_need_not_wait() {
+        let mut e = leading();
+        e.step(at(1), Event::Wake);
+        assert_eq!(e.resign(), None, "a renewal is on its way");
+        e.step(at(1), Event::Written(seen("me", 7, "2")));
+        assert_eq!(e.resign(), Some(Command::Resign { transitions: 7, resource_version: "2".into() }));
+        assert_eq!(e.standing(), Standing::Following);
+        let mut next = Election::new("you".into(), L, 1);
+        next.step(at(2), Event::Wake);
+        let taken = next.step(at(2), Event::Read(Some(seen("", 7, "3"))));
+        assert_eq!(taken, Some(Command::Replace { transitions: 8, resource_version: "3".into() }));
+    }
+
+    #[test]
+    fn an_epoch_that_overtook_is_risen_above_with_the_next_write() {
+        let mut e = leading();
+        e.raise(12);
+        let command = e.step(at(1), Event::Wake);
+        assert_eq!(command, Some(Command::Replace { transitions: 12, resource_version: "1".into() }));
+        e.step(at(1), Event::Written(seen("me", 12, "2")));
+        assert_eq!(e.standing(), Standing::Leading { epoch: 12 });
+        // A Lease that is deleted does not begin anew with an epoch that was there.
+        e.step(at(2), Event::Wake);
+        assert_eq!(e.step(at(2), Event::Lost), Some(Command::Read));
+        assert_eq!(e.step(at(3), Event::Read(None)), Some(Command::Create { transitions: 13 }));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! must end is ended without waiting for any of the last three. Adapters carry out and report; they decide nothing.
 
 use event::{Act, Command, Event, InjectionSeen, Now, OpId, Outcome, RunSeen, Uid};
+use ledger::Ledger;
 use orphan::Orphan;
 use retry::Retry;
 use rumpus_model::cluster::world::HaltRow;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub mod event;
 pub mod lease;
+mod ledger;
 pub mod no;
 mod orphan;
 pub(crate) mod retry;
@@ -29,6 +31,8 @@ pub use view::View;
 /// What the administrator fixed.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Who we are to the Ledger: UID of our pod.
+    pub holder: String,
     /// L: how long an agent keeps a fault without contact.
     pub lease: Duration,
     /// How long it may take from the plan until everything is armed.
@@ -59,6 +63,7 @@ pub struct Core {
     settings: Settings,
     term: Term,
     draining: bool,
+    ledger: Ledger,
     guard: Option<Vec<String>>,
     halts: Option<Vec<HaltRow>>,
     runs: BTreeMap<Uid, Run>,
@@ -75,6 +80,7 @@ pub struct Core {
 impl Core {
     pub fn new(settings: Settings) -> Self {
         Self {
+            ledger: Ledger::new(settings.holder.clone(), settings.lease),
             settings,
             term: Term::Following,
             draining: false,
@@ -127,7 +133,8 @@ impl Core {
         };
         let runs = self.runs.values().filter_map(|r| r.wake_at(now, &self.settings));
         let orphans = self.orphans.values().filter_map(|o| o.wake_at(now.boot));
-        runs.chain(orphans).chain(recovery).min()
+        let ledger = self.ledger.wake_at(now).filter(|_| self.leads());
+        runs.chain(orphans).chain(ledger).chain(recovery).min()
     }
 
     fn guard(&mut self, missing: Result<Vec<String>, String>) {
@@ -137,6 +144,7 @@ impl Core {
     fn term(&mut self, epoch: Option<i64>) {
         self.ops.clear();
         self.gone.clear();
+        self.ledger.begin();
         self.term = match epoch {
             None => Term::Following,
             Some(epoch) => Term::Recovering { epoch, op: None, retry: Retry::default() },
@@ -178,6 +186,7 @@ impl Core {
             self.orphans.insert(seen.uid.clone(), Orphan::new(seen, now));
         }
         self.term = Term::Leading { epoch };
+        self.hand_over(now);
     }
 
     fn run(&mut self, now: Now, seen: RunSeen) -> Vec<Command> {
@@ -190,6 +199,7 @@ impl Core {
             Some(run) => run.observe(seen),
             None => {
                 self.runs.insert(uid.clone(), Run::new(seen));
+                self.hand_over(now);
             }
         }
         self.advance_one(now, &uid)
@@ -246,6 +256,13 @@ impl Core {
             }
             return;
         }
+        if let Term::Leading { epoch } = self.term
+            && self.ledger.is_pending(op)
+        {
+            self.ledger.done(now, epoch, outcome);
+            self.hand_over(now);
+            return;
+        }
         // An answer to a question of an earlier term finds nobody.
         let Some(owner) = self.ops.remove(&op) else { return };
         if let Some(orphan) = self.orphans.get_mut(&owner) {
@@ -260,6 +277,7 @@ impl Core {
         let mut commands = Vec::new();
         self.with_run(now, uid, &mut commands, |run, ctx| run.advance(ctx));
         self.advance_orphans(now, &mut commands);
+        self.keep_ledger(now, &mut commands);
         commands
     }
 
@@ -269,6 +287,26 @@ impl Core {
             self.with_run(now, &uid, commands, |run, ctx| run.advance(ctx));
         }
         self.advance_orphans(now, commands);
+        self.keep_ledger(now, commands);
+    }
+
+    /// Gives every run what a predecessor reserved for it.
+    fn hand_over(&mut self, now: Now) {
+        let known: Vec<Uid> = self.ledger.inherited().filter(|uid| self.runs.contains_key(*uid)).cloned().collect();
+        for uid in known {
+            if let (Some(run), Some(entry)) = (self.runs.get_mut(&uid), self.ledger.hand_over(&uid)) {
+                run.was_reserved(entry, now, &self.settings);
+            }
+        }
+    }
+
+    fn keep_ledger(&mut self, now: Now, commands: &mut Vec<Command>) {
+        let Term::Leading { epoch } = self.term else { return };
+        self.ledger.reap(now.boot, &self.ended, &self.injections_seen);
+        if let Some(act) = self.ledger.next(now, self.next_op, epoch) {
+            commands.push(Command { op: self.next_op, act });
+            self.next_op += 1;
+        }
     }
 
     /// Lends a run everything that it may look at.
@@ -284,6 +322,7 @@ impl Core {
             draining: self.draining,
             guard: self.guard.as_deref(),
             halts: self.halts.as_deref(),
+            ledger: &mut self.ledger,
             ended: &self.ended,
             may_plan,
             others: &self.runs,

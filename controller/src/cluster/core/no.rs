@@ -33,6 +33,8 @@ pub enum No {
     NobodyLeft,
     #[error("it could not be read who is on the other side, for longer than a lease")]
     PeersUnknown,
+    #[error("the Ledger has no room for {pods} more pods")]
+    LedgerFull { pods: usize },
     #[error("{fault} is switched off for this cluster")]
     FaultOff { fault: String },
     #[error("it lasts longer than {most}")]
@@ -64,6 +66,7 @@ impl No {
             Self::NotCreated { .. } => "NotCreated".into(),
             Self::NobodyLeft => "NobodyLeft".into(),
             Self::PeersUnknown => "PeersUnknown".into(),
+            Self::LedgerFull { .. } => "LedgerFull".into(),
             Self::FaultOff { .. } => "FaultOff".into(),
             Self::TooLong { .. } => "TooLong".into(),
             Self::TooLate { .. } => "TooLate".into(),
@@ -82,6 +85,7 @@ impl No {
             Self::AdmissionGuardMissing { .. } => "`helm upgrade` puts them back".into(),
             Self::NameTaken { .. } => "give the run another name".into(),
             Self::PlanChanged => "start a new run".into(),
+            Self::LedgerFull { .. } => "wait for other runs to end, or pick fewer pods".into(),
             Self::FaultOff { .. } => "`helm upgrade` with faults.podDelete or faults.podEvict switches it on".into(),
             Self::TooLong { .. } => "ask for a shorter duration".into(),
             Self::NotCreated { .. } | Self::NobodyLeft | Self::PeersUnknown => String::new(),

@@ -248,6 +248,7 @@ impl Share {
             | Outcome::Revised(_)
             | Outcome::Recovered { .. }
             | Outcome::Halts(_)
+            | Outcome::Ledger(_)
             | Outcome::Policy(_)
             | Outcome::Run(_)
             | Outcome::Pod { .. }

@@ -5,7 +5,7 @@ use rumpus_model::wire::RunState;
 use std::collections::BTreeMap;
 
 /// Counts as of an instant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// By the run's state.
     pub runs: BTreeMap<RunState, usize>,
@@ -15,9 +15,16 @@ pub struct View {
     /// Missing admission policies; `None` until they were looked at.
     pub guard_missing: Option<usize>,
     pub halts: Option<usize>,
+    /// The Ledger carries our epoch, or why it could not be written.
+    pub ledger: Result<bool, String>,
 }
 
 impl Core {
+    /// Returns an epoch in the Ledger that is not below ours and is not ours, if there is one.
+    pub fn overtaken(&self) -> Option<i64> {
+        self.ledger.overtaken()
+    }
+
     pub fn view(&self) -> View {
         let mut runs = BTreeMap::new();
         for run in self.runs.values() {
@@ -30,6 +37,7 @@ impl Core {
             leading: matches!(self.term, Term::Leading { .. }),
             guard_missing: self.guard.as_ref().map(Vec::len),
             halts: self.halts.as_ref().map(Vec::len),
+            ledger: self.ledger.trouble().map_or_else(|| Ok(self.ledger.is_fenced()), |why| Err(why.to_owned())),
         }
     }
 }

@@ -114,6 +114,11 @@ pub(crate) fn run_status() -> Value {
     )])
 }
 
+/// The Ledger, as it is changed: whoever was overtaken cannot write it any more.
+pub(crate) fn ledger() -> Value {
+    json!([rule("self.epoch >= oldSelf.epoch", "the epoch of the Ledger never goes back: another controller leads")])
+}
+
 /// An injection's spec, as it is written and changed.
 pub(crate) fn injection() -> Value {
     let lasts = "has(self.fault.latency) || has(self.fault.loss) || has(self.fault.partition)";

@@ -54,8 +54,9 @@ impl Weights {
 
 /// Weighs the controller and every agent.
 pub(super) async fn weigh(api: &Api) -> Result<Weights> {
-    let controller = pods_of(api, "controller").await?;
-    let controller = weight(controller.first().context("there is no controller")?)?;
+    // Leader and follower watch the same: the heavier one counts.
+    let controllers = pods_of(api, "controller").await?.iter().map(weight).collect::<Result<Vec<_>>>()?;
+    let controller = controllers.into_iter().max().context("there is no controller")?;
     let agents = pods_of(api, "agent").await?.iter().map(weight).collect::<Result<Vec<_>>>()?;
     Ok(Weights { controller, agents })
 }

@@ -73,7 +73,11 @@ async fn count(site: &Site<'_>, shop: &Shop, [nodes, targets]: [usize; 2], exper
         sleep(LATE).await;
         let calls = site.audit.since(mark, &[CONTROLLER, AGENT])?;
         // Other namespaces are other people's; the Lease is renewed run or no run.
-        let of_run = |call: &&Call| call.namespace == shop.namespace || call.resource.starts_with("chaosnodes");
+        let of_run = |call: &&Call| {
+            call.namespace == shop.namespace
+                || call.resource.starts_with("chaosnodes")
+                || call.resource == "chaosledgers"
+        };
         let changes = || calls.iter().filter(of_run).filter(|call| is_write(call));
         writes.push(Calls::of(changes()));
         last = kinds(changes());

@@ -21,7 +21,13 @@ impl Run {
     }
 
     pub(super) fn begin(&mut self, ctx: &mut Ctx<'_>) {
-        if self.gone || self.cause.is_some() {
+        let unwanted = self.gone || self.cause.is_some();
+        // What a predecessor began is not judged before it is known what it had reserved; what is there is ended at once.
+        let waits = self.state() >= RunState::Injecting && !ctx.ledger.is_fenced();
+        if waits && (self.shares.is_empty() || !unwanted) {
+            return;
+        }
+        if unwanted {
             self.finish_unbegun(ctx);
             return;
         }
@@ -71,11 +77,16 @@ impl Run {
                 }
             }
             // Unknown means no; it is waited for, because at start it is not known for a moment.
-            if ctx.halts.is_none() || !ctx.may_plan {
+            if ctx.halts.is_none() || !ctx.may_plan || !ctx.ledger.is_fenced() {
                 return;
             }
+            // It was in effect, and what is missing of it is not even in the Ledger any more.
+            if self.state() > RunState::Injecting {
+                self.cause = Some(Cause::Interrupted { what: "injections of it were deleted" });
+                return self.finish_unbegun(ctx);
+            }
         }
-        let active = ctx.others.values().filter_map(Run::reservation).collect();
+        let active = ctx.others.values().filter_map(Run::reservation).chain(ctx.ledger.held()).collect();
         self.question(ctx, Question::Plan, Act::Plan { input, active });
     }
 
@@ -146,7 +157,11 @@ impl Run {
         self.note_plan(&plan);
         self.planned_peers.clone_from(&plan.peers);
         self.peers.planned(spec::peers_move(&self.seen), plan.follow);
-        let nos: Vec<No> = plan.refusals.iter().cloned().map(No::Model).collect();
+        let mut nos: Vec<No> = plan.refusals.iter().cloned().map(No::Model).collect();
+        let pods = plan.targets().count();
+        if nos.is_empty() && self.is_armed() && !ctx.ledger.has_room(pods) {
+            nos.push(No::LedgerFull { pods });
+        }
         // Halted while the question was on its way, or not wanted any more.
         self.end_if_unwanted(ctx);
         if self.cause.is_some() {

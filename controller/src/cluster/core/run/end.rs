@@ -50,7 +50,10 @@ impl Run {
 
     /// Ends a run of which nothing was done.
     pub(super) fn finish_unbegun(&mut self, ctx: &mut Ctx<'_>) {
-        if !self.shares.is_empty() {
+        if self.state() > RunState::Injecting && self.shares.is_empty() {
+            self.pods.given_up(self.status.targets.unwrap_or_default());
+        }
+        if !self.shares.is_empty() || self.pods.is_any() {
             self.stage = Stage::Live;
             return self.live(ctx);
         }
@@ -92,6 +95,7 @@ impl Run {
         let settled = |s: &Share| s.settled(ctx.ended.get(s.node()));
         let waiting: Vec<&Share> = self.shares.iter().filter(|s| settled(s).is_none()).collect();
         let over = waiting.iter().all(|s| self.is_released(s, ctx)) && self.pods.is_over();
+        let over = self.reserve.is_over(ctx.now.boot, ctx.ended) && over;
         // A share that follows another one is still to come.
         let to_come = self.cause.is_none() && self.peers.is_busy();
         if over && !to_come && self.everything_was_tried() {
@@ -154,6 +158,7 @@ impl Run {
             },
         };
         let text = match unsure.is_empty() {
+            true if self.reserve.missing() > 0 => format!("{why}; of what was deleted nobody attests the end"),
             true if self.pods.lost > 0 => format!("{why}; which pods were hit is not known"),
             true => format!("{why}; every node attests the end"),
             false => {
@@ -167,7 +172,7 @@ impl Run {
     /// Notes who attests the end, and since when.
     fn note_end(&mut self, unsure: &BTreeSet<String>) {
         // Pods that a predecessor may have hit are on no list of nodes.
-        let sure = unsure.is_empty() && self.pods.lost == 0;
+        let sure = unsure.is_empty() && self.pods.lost == 0 && self.reserve.missing() == 0;
         self.status.confirmation = Some(if sure { Confirmation::Confirmed } else { Confirmation::Unconfirmed });
         self.status.unconfirmed_nodes = unsure.iter().cloned().collect();
         let latest = |of: fn(&Share) -> Option<&String>| self.shares.iter().filter_map(of).max().cloned();

@@ -3,6 +3,7 @@
 use super::{Cause, Ctx, Run, Stage, halted, pods};
 use crate::cluster::core::Settings;
 use crate::cluster::core::event::{InjectionSeen, Now, RunSeen};
+use crate::cluster::core::ledger::RELEASE;
 use crate::cluster::core::no::No;
 use crate::cluster::core::share::{Share, Wish};
 use crate::cluster::core::spec;
@@ -11,10 +12,6 @@ use rumpus_model::fault::{Fault, Kill};
 use rumpus_model::wire::{InjectionState, Phase, RunState};
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// What may pass, besides duration and lease, before a share that nobody attests is given up: two node heartbeats are
-/// not it; it is the slack of every clock and queue in between.
-const RELEASE: Duration = Duration::from_secs(30);
 
 impl Run {
     /// Builds a run anew from what a predecessor wrote.
@@ -101,6 +98,7 @@ impl Run {
     pub(super) fn live(&mut self, ctx: &mut Ctx<'_>) {
         self.end_in_time(ctx);
         self.revise(ctx);
+        self.reserve(ctx);
         let wishes: Vec<Wish> = (0..self.shares.len()).map(|index| self.wish(ctx, index)).collect();
         for (share, wish) in self.shares.iter_mut().zip(wishes) {
             if let Some(act) = share.next(ctx.now, *ctx.next_op, wish) {
@@ -127,7 +125,10 @@ impl Run {
         if self.over_by.is_some_and(|by| ctx.now.boot >= by) {
             self.cause = Some(Cause::Deadline);
         } else if ctx.now.boot >= self.begin_by && self.shares.iter().any(waiting) {
-            let what = format!("not armed within {} s", ctx.settings.start_window.as_secs());
+            let mut what = format!("not armed within {} s", ctx.settings.start_window.as_secs());
+            if let Some(why) = ctx.ledger.trouble() {
+                what += &format!(", because the Ledger could not be written: {why}");
+            }
             self.cause = Some(Cause::Failed(No::TooLate { what }));
         }
     }
@@ -154,20 +155,23 @@ impl Run {
         self.halted_parts.is_some() && share.phase() == Some(Phase::Cancelled)
     }
 
-    /// Returns whether this share may be armed: the plan is on record, all shares are there, and a predecessor with
-    /// other peers has ended.
+    /// Returns whether this share may be armed: all shares are there and in the Ledger, and a predecessor with other
+    /// peers has ended.
     fn may_arm(&self, ctx: &Ctx<'_>, share: &Share) -> bool {
-        let recorded = self.written.plan.is_some() && self.written.state >= Some(RunState::Injecting);
-        let created = self.shares.iter().all(|s| s.seen.is_some() || s.superseded);
         let mut before =
             self.shares.iter().filter(|s| s.node() == share.node() && s.spec.revision < share.spec.revision);
-        ctx.may_arm() && recorded && created && before.all(|s| s.effect_is_over(ctx.ended.get(s.node())))
+        ctx.may_arm() && self.is_reserved(ctx) && before.all(|s| s.effect_is_over(ctx.ended.get(s.node())))
     }
 
     /// Returns when a share that nobody attests is given up; a failed restore never is.
     pub(super) fn release_at(&self, share: &Share, settings: &Settings) -> Option<Duration> {
-        let fault = self.input.as_ref().map(|i| &i.policy.experiment.fault);
-        let grace = match fault {
+        let since = share.armed_at.filter(|_| share.state() != Some(InjectionState::RestoreFailed))?;
+        Some(since + self.duration() + self.grace() + settings.lease + RELEASE)
+    }
+
+    /// Returns how long a process may take to end by itself.
+    pub(super) fn grace(&self) -> Duration {
+        match self.input.as_ref().map(|i| &i.policy.experiment.fault) {
             Some(Fault::Kill(Kill::Process { grace, .. })) => *grace,
             Some(
                 Fault::Kill(Kill::Container)
@@ -178,9 +182,7 @@ impl Run {
                 | Fault::PodEvict(_),
             )
             | None => Duration::ZERO,
-        };
-        let since = share.armed_at.filter(|_| share.state() != Some(InjectionState::RestoreFailed))?;
-        Some(since + self.duration() + grace + settings.lease + RELEASE)
+        }
     }
 
     pub(super) fn is_released(&self, share: &Share, ctx: &Ctx<'_>) -> bool {
@@ -188,7 +190,7 @@ impl Run {
     }
 
     fn pods_next(&mut self, ctx: &mut Ctx<'_>) {
-        let go = self.cause.is_none() && ctx.may_arm() && self.written.state >= Some(RunState::Injecting);
+        let go = self.cause.is_none() && ctx.may_arm() && self.is_reserved(ctx);
         if self.cause.is_some() {
             self.pods.skip_the_rest();
         }

@@ -11,6 +11,7 @@
 
 use super::Settings;
 use super::event::{Act, Command, InjectionSeen, Key, Now, OpId, Outcome, RunSeen, Uid};
+use super::ledger::Ledger;
 use super::no::No;
 use super::retry::Retry;
 use super::share::{Share, is_newer};
@@ -27,6 +28,7 @@ mod halted;
 mod live;
 mod pods;
 mod report;
+mod reserve;
 mod revise;
 
 /// What one step may look at, and where its commands go.
@@ -39,6 +41,7 @@ pub(crate) struct Ctx<'a> {
     pub(crate) guard: Option<&'a [String]>,
     /// `None`: not known, which arms nothing.
     pub(crate) halts: Option<&'a [HaltRow]>,
+    pub(crate) ledger: &'a mut Ledger,
     pub(crate) ended: &'a BTreeMap<String, BTreeSet<Uid>>,
     /// No other armed run is being planned: what it will hold is not known before it is.
     pub(crate) may_plan: bool,
@@ -58,7 +61,10 @@ impl Ctx<'_> {
 
     /// Returns whether a fault may begin at this instant, as far as the controller's surroundings go.
     pub(crate) fn may_arm(&self) -> bool {
-        !self.draining && self.guard.is_some_and(<[String]>::is_empty) && self.halts.is_some()
+        !self.draining
+            && self.guard.is_some_and(<[String]>::is_empty)
+            && self.halts.is_some()
+            && self.ledger.is_fenced()
     }
 }
 
@@ -116,6 +122,7 @@ pub(crate) struct Run {
     peers: revise::Peers,
     /// What the fault is about, for the reservation.
     planned_peers: Vec<PeerEntry>,
+    reserve: reserve::Reserve,
     cause: Option<Cause>,
     /// The Halt (name, reason) that ended some of its shares.
     halted_parts: Option<(String, String)>,
@@ -150,6 +157,7 @@ impl Run {
             pods: Pods::default(),
             peers: revise::Peers::default(),
             planned_peers: Vec::new(),
+            reserve: reserve::Reserve::default(),
             cause: None,
             halted_parts: None,
             begin_by: Duration::MAX,
@@ -249,6 +257,7 @@ impl Run {
             Stage::Finished => self.late(ctx),
         }
         self.write_status(ctx);
+        self.release(ctx);
     }
 
     /// Takes in what came of a command.
@@ -292,7 +301,7 @@ impl Run {
             run_uid: self.seen.uid.as_str().into(),
             namespace: self.seen.key.namespace.as_str().into(),
             policy_uid: self.seen.owners.first().map(|o| o.as_str().into()),
-            pods: in_shares.chain(self.pods.uids()).map(Into::into).collect(),
+            pods: in_shares.chain(self.pods.uids()).chain(self.reserve.pods()).map(Into::into).collect(),
             // What cannot be told is held to be the worse.
             takes_down: fault.is_none_or(rumpus_model::fault::Fault::takes_down),
             delay,
@@ -306,7 +315,8 @@ impl Run {
         let timers = matches!(self.stage, Stage::Live).then(|| {
             let begin = Some(self.begin_by).filter(|at| *at != Duration::MAX);
             let releases = self.shares.iter().filter_map(|s| self.release_at(s, settings));
-            let own = [begin, self.over_by, self.pods.wake_at(now.boot), self.peers.wake_at(now.boot)];
+            let own =
+                [begin, self.over_by, self.reserve.until(), self.pods.wake_at(now.boot), self.peers.wake_at(now.boot)];
             own.into_iter().flatten().chain(releases).filter(|at| *at > now.boot).min()
         });
         shares.chain(retries).chain(timers.flatten()).min()

@@ -125,6 +125,11 @@ impl Pods {
         self.tasks.iter().map(|t| t.pod.uid.as_str())
     }
 
+    /// Returns how long a pod may take to be gone.
+    pub(super) fn allowed(&self) -> Duration {
+        self.grace.unwrap_or(GRACE) + SLACK
+    }
+
     pub(super) fn is_asked(&self, op: OpId) -> bool {
         self.pending.is_some_and(|(pending, ..)| pending == Some(op))
     }
@@ -174,7 +179,7 @@ impl Pods {
             self.pending = Some((None, index, Step::Halts));
             return Some(Act::ListHalts);
         }
-        let allowed = self.grace.unwrap_or(GRACE) + SLACK;
+        let allowed = self.allowed();
         let task = &mut self.tasks[index];
         task.until.get_or_insert(now + allowed);
         let grace = self.grace.map(|g| i64::try_from(g.as_secs()).unwrap_or(i64::MAX));
@@ -241,6 +246,7 @@ impl Task {
             | Outcome::Revised(_)
             | Outcome::Recovered { .. }
             | Outcome::Halts(_)
+            | Outcome::Ledger(_)
             | Outcome::Policy(_)
             | Outcome::Run(_)
             | Outcome::Injection(_)

@@ -80,6 +80,9 @@ impl Run {
         let nodes = self.status.unconfirmed_nodes.iter().take(EXAMPLES).cloned().collect::<Vec<_>>().join(", ");
         let message = match truth {
             Truth::True => "every node attests the end".to_owned(),
+            Truth::False | Truth::Unknown if self.reserve.missing() > 0 => {
+                "of what was deleted nobody attests the end".to_owned()
+            }
             Truth::False | Truth::Unknown if nodes.is_empty() => "which pods were hit is not known".to_owned(),
             Truth::False | Truth::Unknown => format!("no attestation by {nodes}"),
         };

@@ -1,7 +1,7 @@
 //! An API server, two agents and a planner, as far as the core needs them; every answer can be made to go wrong.
 
 use crate::cluster::core::event::{
-    Act, Command, Event, InjectionSeen, Key, Now, Outcome, PolicySeen, Revised, RunSeen,
+    Act, Command, Event, InjectionSeen, Key, LedgerSeen, Now, Outcome, PolicySeen, Revised, RunSeen,
 };
 use crate::cluster::core::{Core, Settings};
 use jiff::Timestamp;
@@ -36,6 +36,7 @@ pub(super) struct Fake {
     version: u64,
     pub(super) runs: BTreeMap<String, RunSeen>,
     pub(super) injections: BTreeMap<String, InjectionSeen>,
+    pub(super) ledger: Option<LedgerSeen>,
     pub(super) pods: BTreeMap<String, Key>,
     pub(super) halts: Vec<HaltRow>,
     pub(super) policy: Option<PolicySeen>,
@@ -79,6 +80,7 @@ impl Fake {
             version: 1,
             runs: BTreeMap::new(),
             injections: BTreeMap::new(),
+            ledger: None,
             pods: BTreeMap::new(),
             halts: Vec::new(),
             policy: None,
@@ -242,6 +244,8 @@ impl Fake {
                 injections: self.injections.values().cloned().collect(),
             },
             Act::ListHalts => Outcome::Halts(self.halts.clone()),
+            Act::ReadLedger => self.ledger.clone().map_or(Outcome::Missing, |l| Outcome::Ledger(Box::new(l))),
+            Act::WriteLedger { resource_version, spec } => self.write_ledger(resource_version, *spec),
             Act::ReadPolicy(_) => self.policy.clone().map_or(Outcome::Missing, |p| Outcome::Policy(Box::new(p))),
             Act::ReadRun(key) => {
                 let run = self.runs.values().find(|r| r.key == key).cloned();
@@ -454,6 +458,7 @@ pub(super) fn peers(addresses: &[&str]) -> Vec<PeerEntry> {
 
 fn settings() -> Settings {
     Settings {
+        holder: "us".into(),
         lease: L,
         start_window: Duration::from_secs(30),
         max_duration: Duration::from_secs(3600),
@@ -468,6 +473,8 @@ fn name(act: &Act) -> &'static str {
         Act::Revise { .. } => "revise",
         Act::Recover => "recover",
         Act::ListHalts => "halts",
+        Act::ReadLedger => "read ledger",
+        Act::WriteLedger { .. } => "ledger",
         Act::ReadPolicy(_) => "policy",
         Act::ReadRun(_) => "run",
         Act::ReadInjection(_) => "injection",

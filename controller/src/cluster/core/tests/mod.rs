@@ -2,6 +2,7 @@
 
 mod crash;
 mod fake;
+mod ledger;
 mod pods;
 mod refused;
 mod wrong;

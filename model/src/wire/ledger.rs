@@ -1,0 +1,69 @@
+//! Who holds how much of which budget: one object for the whole cluster, changed by compare-and-swap only.
+//!
+//! Written by the leading controller, before it arms anything: what is not in the Ledger is not armed. A controller that
+//! takes over writes its own epoch into it first, so that whatever its predecessor still has on its way fails.
+
+use super::Direction;
+use super::schema::list::Several;
+use super::schema::number::Count;
+use super::schema::{rules, text};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Name of the one Ledger.
+pub const LEDGER: &str = "cluster";
+/// Most pods that all reservations may hold together: with the other fields an object stays below the 1.5 MiB that etcd
+/// takes at most.
+pub const MAX_PODS: usize = 20_000;
+
+/// What is held, and by whose hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rules::ledger()))]
+pub struct LedgerSpec {
+    /// The writer's term of office (`leaseTransitions`); it never goes back.
+    #[schemars(with = "Count")]
+    pub epoch: i64,
+    /// The writer: UID of its pod.
+    #[schemars(with = "text::Uid")]
+    pub holder: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Several<Reservation, 1000>")]
+    pub reservations: Vec<Reservation>,
+}
+
+/// What one run holds until all of it has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reservation {
+    /// Of the run.
+    #[schemars(with = "text::Label")]
+    pub namespace: String,
+    /// Of the run.
+    #[schemars(with = "text::Name")]
+    pub name: String,
+    /// Of the run.
+    #[schemars(with = "text::Uid")]
+    pub uid: String,
+    /// UID of the policy that it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Uid>")]
+    pub policy: Option<String>,
+    /// Its fault takes pods down.
+    #[serde(default)]
+    pub takes_down: bool,
+    /// The direction of the packets that it delays, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delays: Option<Direction>,
+    /// How many seconds anything of it may be in effect after it was armed, without the lease.
+    #[schemars(with = "Count")]
+    pub lasts_seconds: i64,
+    /// UIDs of the injections that may be armed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Several<text::Uid, 4096>")]
+    pub injections: Vec<String>,
+    /// UIDs of the pods that it may hit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Several<text::Uid, 20000>")]
+    pub pods: Vec<String>,
+}

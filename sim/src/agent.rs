@@ -143,6 +143,7 @@ impl Node {
     /// A process begins.
     pub fn start(&mut self, net: &mut Net) {
         self.life += 1;
+        self.kernel.plant = net.plant;
         let life = self.who();
         let boot = self.boot(net.now);
         let entries = Entries::of(self.disk.journal.clone());
@@ -184,6 +185,10 @@ impl Node {
     pub fn crash(&mut self, net: &mut Net) {
         if self.lives() {
             net.tell(&format!("{}: dies", self.who()));
+            if net.plant == Some(Plant::NoSync) {
+                self.disk.journal.pop();
+                self.known = self.read_journal();
+            }
         }
         net.unwatch(Who::Agent(self.place));
         (self.half, self.serve, self.paused) = (None, None, None);

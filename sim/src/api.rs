@@ -1,6 +1,7 @@
 //! The API server: a store with one count of versions, preconditions, garbage collection by owner, and what a watch is
 //! told. It has no opinion about what a spec means, beyond what the real one's rules refuse.
 
+use crate::plant::Plant;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rumpus_cluster::{ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosRun};
@@ -177,9 +178,14 @@ pub struct Api {
     uids: u64,
     /// What has changed since it was last asked.
     news: Vec<Told>,
+    plant: Option<Plant>,
 }
 
 impl Api {
+    pub fn new(plant: Option<Plant>) -> Self {
+        Self { plant, ..Self::default() }
+    }
+
     pub fn get(&self, kind: Kind, key: &Key) -> Option<&Object> {
         self.objects.get(&(kind, key.clone()))
     }
@@ -242,7 +248,8 @@ impl Api {
             }
             Request::Renew { key, version, spec } => {
                 let Object::Lease(mut lease) = self.find(Kind::Lease, &key)? else { return Err(No::NotFound) };
-                if lease.metadata.resource_version.as_deref() != Some(&version) {
+                let stale = lease.metadata.resource_version.as_deref() != Some(&version);
+                if stale && self.plant != Some(Plant::TwoLeaders) {
                     return Err(No::Conflict);
                 }
                 Arc::make_mut(&mut lease).spec = Some(*spec);

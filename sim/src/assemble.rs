@@ -24,7 +24,13 @@ impl Node {
         for target in &order.targets {
             let mut one =
                 Assigned { uid: target.uid.clone(), container: target.container.clone(), slots: vec![], refused: None };
-            match self.target(order, target) {
+            let mut hit = target.clone();
+            if net.plant == Some(Plant::WrongPod)
+                && let Some(other) = self.kernel.networks.values().map(|n| &n.pod).find(|p| **p != target.uid)
+            {
+                hit.uid.clone_from(other);
+            }
+            match self.target(order, &hit) {
                 Some(slots) => {
                     one.slots = slots.iter().map(|s| s.id.clone()).collect();
                     planned.extend(slots);

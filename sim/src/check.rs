@@ -1,19 +1,41 @@
 //! What must hold, judged by what the kernels and the store really hold, never by what a party believes.
 
 use crate::agent::Node;
-use crate::api::{Answer, Kind, Request};
+use crate::api::{Answer, Api, Kind, Request};
 use crate::controller::LEASE;
-use crate::net::{Net, Who};
+use crate::net::{Life, Net, Who};
 use crate::users::PROBE;
 use crate::world::node_name;
 use rumpus_agent::cluster::halts;
+use rumpus_cluster::ChaosNode;
 use rumpus_model::halt::Reach;
-use rumpus_model::wire::{Confirmation, InjectionState, NodeStatus, Phase, RunState, Truth};
+use rumpus_model::wire::{ConditionType, Confirmation, InjectionState, Mode, NodeStatus, Phase, RunState, Truth};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is allowed for clocks and queues, of node uptime.
 const DELTA: Duration = Duration::from_secs(1);
+
+/// How long a request may be on its way.
+const LATE: Duration = Duration::from_secs(30);
+/// How many ends a node tells of.
+const LAST: usize = 64;
+/// What is soon, where nothing goes wrong.
+const SOON: Duration = Duration::from_secs(5);
+/// How a run may end where nothing goes wrong but what users do.
+const FINE: [&str; 10] = [
+    "Deleted",
+    "Done",
+    "DryRun",
+    "Halted",
+    "NothingSelected",
+    "Stopped",
+    "TooManyRuns",
+    "FaultOverlaps",
+    "TargetGone",
+    "TargetChanged",
+];
 
 /// What a slot is about.
 #[derive(Clone, Debug)]
@@ -37,8 +59,18 @@ pub struct Check {
     contact: BTreeMap<Who, Duration>,
     /// When the Lease last moved.
     moved: Duration,
-    /// Injections whose end their node has attested with an instant.
-    attested: BTreeSet<String>,
+    /// Injections whose end a node has attested with an instant, by which node, and since when.
+    attested: BTreeMap<String, (String, Duration)>,
+    /// Pods that a controller decided to delete.
+    pub wanted: BTreeSet<String>,
+    /// Nothing goes wrong in this world: what is slow is wrong.
+    pub tight: bool,
+    /// Who led with which epoch.
+    leaders: BTreeMap<i64, Life>,
+    /// Since when nobody wants this slot's fault.
+    unwanted: BTreeMap<String, Duration>,
+    /// Since when each Halt stands.
+    halts: BTreeMap<String, Duration>,
     pub broken: Option<String>,
     /// How many faults were in effect at all.
     pub faults: u64,
@@ -55,7 +87,7 @@ impl Check {
         match request {
             Request::Get(Kind::Lease, _) if answer.is_ok() => drop(self.contact.insert(who, now)),
             Request::Renew { .. } if answer.is_ok() => self.moved = now,
-            Request::NodeStatus { name, status } if answer.is_ok() => self.kept(name, status),
+            Request::NodeStatus { name, status } if answer.is_ok() => self.kept(now, name, status),
             Request::Create(object) if answer.is_ok() && object.kind() == Kind::Lease => self.moved = now,
             Request::Create(_)
             | Request::Delete { .. }
@@ -68,6 +100,22 @@ impl Check {
             | Request::Renew { .. }
             | Request::RunStatus { .. }
             | Request::Stop(_) => {}
+        }
+    }
+
+    /// S13: of one epoch there is one leader.
+    pub fn leads(&mut self, life: Life, epoch: Option<i64>) {
+        let Some(epoch) = epoch else { return };
+        let before = *self.leaders.entry(epoch).or_insert(life);
+        if before != life {
+            self.fail("S13", &format!("{before} and {life} both lead in epoch {epoch}"));
+        }
+    }
+
+    /// S9: a pod is deleted that nobody decided about.
+    pub fn pod_deleted(&mut self, uid: &str) {
+        if !self.wanted.contains(uid) {
+            self.fail("S9", &format!("pod {uid} was deleted in the place of another one"));
         }
     }
 
@@ -104,6 +152,12 @@ impl Check {
             if objects.is_empty() {
                 continue;
             }
+            let wrong = |(pod, id, _): (&str, &str, Duration)| {
+                net.check.slots.get(id).filter(|slot| slot.pod != pod).map(|slot| (pod.to_owned(), slot.pod.clone()))
+            };
+            if let Some((pod, planned)) = node.kernel.live(boot).find_map(wrong) {
+                broken.push(("S9", format!("pod {pod} is hit, planned was {planned}")));
+            }
             let lives: Vec<&str> = node.kernel.live(boot).map(|(_, slot, _)| slot).collect();
             for id in &lives {
                 let Some(slot) = net.check.slots.get(*id) else { continue };
@@ -114,6 +168,9 @@ impl Check {
                 {
                     broken.push(("S2", format!("pod {} has two faults of {}", slot.pod, slot.run)));
                 }
+                let slot = slot.clone();
+                let slot = &slot;
+                net.check.quick(net.now, &net.api, id, slot, &mut broken);
                 net.check.times(net.now, node, id, slot, &mut broken);
                 net.check.truth(net, node, id, slot, &mut broken);
             }
@@ -122,6 +179,9 @@ impl Check {
             if let Some(id) = objects.iter().find(|id| !journaled.contains(**id)) {
                 broken.push(("S8", format!("{} has slot {id}, its journal has not", node_name(node.place))));
             }
+        }
+        if net.check.tight {
+            net.check.halted(net.now, &net.api, &mut broken);
         }
         if runs.len() > net.swarm.budget {
             broken.push(("S1", format!("{} runs are in effect, {} may be: {runs:?}", runs.len(), net.swarm.budget)));
@@ -132,12 +192,56 @@ impl Check {
     }
 
     /// S7: what a node attests is not taken back.
-    fn kept(&mut self, name: &str, status: &NodeStatus) {
+    fn kept(&mut self, now: Duration, name: &str, status: &NodeStatus) {
+        let mut named: BTreeSet<&str> = BTreeSet::new();
         for ended in &status.ended {
             if ended.effect_ended.is_some() {
-                self.attested.insert(ended.uid.clone());
-            } else if self.attested.contains(&ended.uid) {
+                self.attested.entry(ended.uid.clone()).or_insert_with(|| (name.to_owned(), now));
+                named.insert(&ended.uid);
+            } else if self.attested.contains_key(&ended.uid) {
                 self.fail("S7", &format!("{name} takes back that {} has ended", ended.uid));
+            }
+        }
+        let own = self.attested.iter().filter(|(uid, (node, _))| node == name && !named.contains(uid.as_str()));
+        let forgotten: Vec<(String, Duration)> = own.map(|(uid, (_, since))| (uid.clone(), *since)).collect();
+        for (uid, since) in forgotten.into_iter().filter(|_| status.ended.len() < LAST) {
+            // What a predecessor's last word said may come after its successor has read what it said before.
+            if now > since + LATE {
+                self.fail("S7", &format!("{name} has forgotten that {uid} ended"));
+            }
+            self.attested.remove(&uid);
+        }
+    }
+
+    /// L3: where nothing goes wrong, what nobody wants any more ends soon.
+    fn quick(&mut self, now: Duration, api: &Api, id: &str, slot: &Slot, broken: &mut Vec<(&'static str, String)>) {
+        if !self.tight {
+            return;
+        }
+        let run = api.runs().find(|r| format!("{}/{}", r.namespace(), r.name()) == slot.run);
+        let injection = api.injections().any(|i| i.uid() == slot.injection);
+        if injection && run.is_some_and(|r| r.spec.stop != Some(true)) {
+            self.unwanted.remove(id);
+            return;
+        }
+        let since = *self.unwanted.entry(id.to_owned()).or_insert(now);
+        if now > since + SOON {
+            broken.push(("L3", format!("slot {id} is in effect, nobody wants it since {since:?}")));
+        }
+    }
+
+    /// L4: where nothing goes wrong, every node attests a Halt soon.
+    fn halted(&mut self, now: Duration, api: &Api, broken: &mut Vec<(&'static str, String)>) {
+        let standing: BTreeSet<String> = api.halts().map(|h| h.uid().to_owned()).collect();
+        self.halts.retain(|uid, _| standing.contains(uid));
+        for uid in standing {
+            let since = *self.halts.entry(uid.clone()).or_insert(now);
+            let silent = |n: &&Arc<ChaosNode>| !n.status.as_ref().is_some_and(|s| s.halts.contains(&uid));
+            if now > since + SOON
+                && let Some(node) = api.nodes().find(silent)
+            {
+                broken
+                    .push(("L4", format!("{} does not attest Halt {uid}, which stands since {since:?}", node.name())));
             }
         }
     }
@@ -152,7 +256,9 @@ impl Check {
         if now > contact + LEASE + LEASE / 5 + DELTA {
             broken.push(("S6", format!("slot {id} lives, last contact of {} at {contact:?}", node_name(node.place))));
         }
-        if now > self.moved + LEASE * 2 + LEASE / 5 + DELTA {
+        // What was armed while the controller lived may be begun late, by a node that was cut off meanwhile: it has its
+        // lease from then on.
+        if now > self.moved.max(begun) + LEASE * 2 + LEASE / 5 + DELTA {
             broken.push(("S6", format!("slot {id} lives, the Lease moved last at {:?}", self.moved)));
         }
     }
@@ -233,6 +339,16 @@ impl Check {
             let state = run.status.as_ref().and_then(|s| s.state);
             if state != Some(RunState::Finished) {
                 broken.push(("L1", format!("run {} is {state:?}", run.name())));
+            }
+        }
+        for run in net.api.runs().filter(|_| net.check.tight) {
+            let done = run.status.iter().flat_map(|s| &s.conditions).find(|c| c.type_ == ConditionType::Finished);
+            let bad = done.filter(|c| !FINE.contains(&c.reason.as_str()));
+            broken.extend(bad.map(|c| ("L5", format!("run {} ended by {}: {}", run.name(), c.reason, c.message))));
+        }
+        for run in net.api.runs().filter(|r| r.spec.mode != Some(Mode::Armed)) {
+            if net.check.slots.values().any(|s| s.run == format!("{}/{}", run.namespace(), run.name())) {
+                broken.push(("S10", format!("{} is a dry run, and was carried out", run.name())));
             }
         }
         for injection in net.api.injections() {

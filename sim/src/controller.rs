@@ -5,6 +5,7 @@
 
 use crate::api::{Answer, Kind, No, Object, Reply, Request};
 use crate::net::{CallId, Life, Net, Seen, Who};
+use crate::plant::Plant;
 use crate::snapshot::Snapshot;
 use crate::world::{Happening, wall};
 use jiff::SignedDuration;
@@ -18,7 +19,7 @@ use rumpus_controller::cluster::core::lease::{self, Election, Standing};
 use rumpus_controller::cluster::core::{Core, Settings};
 use rumpus_controller::cluster::{observe, seen};
 use rumpus_model::wire::ledger::LEDGER;
-use rumpus_model::wire::{API_VERSION, RUN_KIND};
+use rumpus_model::wire::{API_VERSION, Mode, Phase, RUN_KIND};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,9 +187,16 @@ impl Controller {
                 Standing::Following => None,
             };
             net.tell(&format!("{life}: term {epoch:?}"));
+            net.check.leads(life, epoch);
             self.step(net, Event::Term(epoch));
         }
         let Some(command) = command else { return };
+        if matches!(command, lease::Command::Replace { .. })
+            && net.plant == Some(Plant::NoRenewal)
+            && self.process.as_ref().is_some_and(|p| p.standing != Standing::Following)
+        {
+            return;
+        }
         let reads = command == lease::Command::Read;
         let request = self.lease_request(net, command);
         let id = net.call(life, LIMIT, request);
@@ -241,15 +249,25 @@ impl Controller {
             for Command { op, act } in process.core.step(now, event) {
                 let outcome = match act {
                     Act::Plan { input, active } => {
+                        let active = if net.plant == Some(Plant::BudgetBlind) { Vec::new() } else { active };
                         let planned = process.snapshot.plan(&input, active, now.wall.as_second());
                         Outcome::Planned(Box::new(planned))
                     }
                     Act::Revise { .. } => Outcome::Revised(Revised::Keep),
+                    Act::Recover if net.plant == Some(Plant::EmptyRecovery) => {
+                        Outcome::Recovered { runs: Vec::new(), injections: Vec::new() }
+                    }
                     Act::Recover => {
                         let id = net.call(life, LIMIT, Request::List(Kind::Injection));
                         process.asked.insert(id, Asked::Injections(op));
                         continue;
                     }
+                    Act::ReadLedger if net.plant == Some(Plant::NoLedger) => Outcome::Missing,
+                    Act::WriteLedger { spec, .. } if net.plant == Some(Plant::NoLedger) => {
+                        Outcome::Ledger(Box::new(LedgerSeen { resource_version: op.to_string(), spec: *spec }))
+                    }
+                    Act::SetPhase { phase: Phase::Cancelled, .. } if net.plant == Some(Plant::NoCancel) => continue,
+                    Act::WriteStatus { .. } if net.plant == Some(Plant::LostRunStatus) => Outcome::Done,
                     Act::Review { .. } => Outcome::Reviewed { denied: Vec::new() },
                     Act::ReadPolicy(_) => Outcome::Missing,
                     Act::Tell(_) => Outcome::Done,
@@ -267,7 +285,10 @@ impl Controller {
                     | Act::WriteStatus { .. } => {
                         let written = matches!(act, Act::WriteStatus { .. });
                         let asked = if written { Asked::Written(op) } else { Asked::Op(op) };
-                        if let Some(request) = request(act) {
+                        if let Act::DeletePod(pod) | Act::EvictPod(pod) = &act {
+                            net.check.wanted.insert(pod.uid.clone());
+                        }
+                        if let Some(request) = request(act, net.plant, op) {
                             process.asked.insert(net.call(life, LIMIT, request), asked);
                         }
                         continue;
@@ -339,6 +360,7 @@ impl Controller {
                 *told = listed;
                 changed = all;
             }
+            Seen::Changed(_) if kind == Kind::Run && net.plant == Some(Plant::DeafRuns) => {}
             Seen::Changed(object) => {
                 told.insert(object.uid().to_owned());
                 changed.push(object);
@@ -386,7 +408,13 @@ impl Controller {
                 let uid = pod.metadata.uid.clone().unwrap_or_default();
                 process.snapshot.pods.insert(uid, pod);
             }
-            Object::Run(run) => self.step(net, Event::Run(Box::new(seen::run(&run)))),
+            Object::Run(run) => {
+                let mut seen = seen::run(&run);
+                if net.plant == Some(Plant::DryRunActs) {
+                    seen.spec.mode = Some(Mode::Armed);
+                }
+                self.step(net, Event::Run(Box::new(seen)));
+            }
         }
     }
 
@@ -416,7 +444,7 @@ fn run(object: &Object) -> Option<RunSeen> {
 }
 
 /// Returns the one request of an act.
-fn request(act: Act) -> Option<Request> {
+fn request(act: Act, plant: Option<Plant>, op: OpId) -> Option<Request> {
     match act {
         Act::Plan { .. } | Act::Revise { .. } | Act::Recover | Act::Review { .. } | Act::Tell(_) => None,
         Act::ReadPolicy(_) => None,
@@ -432,13 +460,19 @@ fn request(act: Act) -> Option<Request> {
         Act::ReadRun(key) => Some(Request::Get(Kind::Run, key)),
         Act::ReadInjection(key) => Some(Request::Get(Kind::Injection, key)),
         Act::ReadPod(key) => Some(Request::Get(Kind::Pod, key)),
-        Act::Create(new) => Some(create(*new)),
+        Act::Create(mut new) => {
+            if plant == Some(Plant::GeneratedNames) {
+                new.key.name = format!("{}-{op}", new.key.name);
+            }
+            Some(create(*new))
+        }
         Act::SetPhase { key, resource_version, phase, never_armed, .. } => {
             Some(Request::Phase { key, version: resource_version, phase, never_armed })
         }
         Act::DeleteInjection { key, uid } => Some(Request::Delete { kind: Kind::Injection, key, uid: Some(uid) }),
         Act::DeletePod(pod) | Act::EvictPod(pod) => {
-            Some(Request::Delete { kind: Kind::Pod, key: pod.key, uid: Some(pod.uid) })
+            let uid = Some(pod.uid).filter(|_| plant != Some(Plant::PodByName));
+            Some(Request::Delete { kind: Kind::Pod, key: pod.key, uid })
         }
         Act::WriteStatus { key, uid, status } => Some(Request::RunStatus { key, uid, status }),
     }

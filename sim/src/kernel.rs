@@ -3,6 +3,7 @@
 //!
 //! It judges nothing and knows nothing of Rumpus but the names on its objects.
 
+use crate::plant::Plant;
 use rumpus_agent::core::{Act, Order, Outcome};
 use rumpus_model::change::Change;
 use rumpus_model::evidence::{Counts, Delayed, Filtered, Killed, Reading};
@@ -52,6 +53,7 @@ pub struct Kernel {
     /// Pods whose processes were killed, by slot.
     pub killed: Vec<(String, String)>,
     next_inode: u64,
+    pub plant: Option<Plant>,
 }
 
 impl Kernel {
@@ -113,7 +115,9 @@ impl Kernel {
             Act::Apply { until, .. } if *until <= boot => Outcome::Failed { why: "its time is over".into() },
             Act::Apply { change, until } => match part(change) {
                 Some(part) => {
-                    network.things.insert((id.clone(), part), Thing { until: *until });
+                    let half = boot + until.saturating_sub(boot) / 2;
+                    let until = if self.plant == Some(Plant::EarlyGate) { half } else { *until };
+                    network.things.insert((id.clone(), part), Thing { until });
                     Outcome::Ok
                 }
                 None => Outcome::Failed { why: "no change of a network".into() },
@@ -140,11 +144,16 @@ impl Kernel {
                 }
             },
             Act::Remove { change } => {
-                if let Some(part) = part(change) {
+                let part = part(change).filter(|p| self.plant != Some(Plant::HalfRemoved) || *p == Part::Table);
+                if let Some(part) = part {
                     network.things.remove(&(id.clone(), part));
+                }
+                if self.plant == Some(Plant::TakesForeign) {
+                    network.foreign.remove("policy");
                 }
                 Outcome::Ok
             }
+            Act::Confirm if self.plant == Some(Plant::HalfRemoved) => Outcome::Ok,
             Act::Confirm if network.things.keys().any(|(slot, _)| slot == id) => {
                 Outcome::Failed { why: "something is left".into() }
             }
@@ -191,7 +200,7 @@ impl Kernel {
         let mut found = Vec::new();
         for network in self.networks.values_mut() {
             network.things.retain(|(slot, _), _| {
-                let stays = keep.contains(slot) || wrong;
+                let stays = (keep.contains(slot) && self.plant != Some(Plant::SweepsAll)) || wrong;
                 if !stays {
                     found.push(slot.clone());
                 }

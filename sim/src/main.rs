@@ -1,6 +1,6 @@
 //! Runs seeds, one after another, until one breaks something or all are done.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use rumpus_sim::plant::Plant;
 use rumpus_sim::world::{self, End};
 use std::io::{self, Write};
@@ -25,6 +25,9 @@ struct Arguments {
     /// Put this fault into the glue.
     #[arg(long)]
     plant: Option<Plant>,
+    /// Put each fault into the glue, one after another, and print how many seeds it took to find it.
+    #[arg(long)]
+    planted: bool,
     /// Go on after a failure, and count.
     #[arg(long)]
     all: bool,
@@ -37,6 +40,9 @@ fn main() -> io::Result<ExitCode> {
     let arguments = Arguments::parse();
     let (began, mut out) = (Instant::now(), io::stdout().lock());
     let time = Duration::from_secs(arguments.seconds);
+    if arguments.planted {
+        return planted(&mut out, arguments.seed, time);
+    }
     let (mut simulated, mut done, mut failures, mut faults, mut happenings) = (Duration::ZERO, 0_u64, 0_u64, 0, 0);
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
         let end = world::run(seed, time, arguments.trace, arguments.plant);
@@ -64,6 +70,29 @@ fn main() -> io::Result<ExitCode> {
         simulated.as_secs() / 3600
     )?;
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Within so many seeds each planted fault has to be found.
+const MOST: u64 = 10_000;
+
+fn planted(out: &mut impl Write, first: u64, time: Duration) -> io::Result<ExitCode> {
+    writeln!(out, "| planted | found by | seeds |\n|---|---|---|")?;
+    let mut missed = 0_u32;
+    for plant in Plant::value_variants() {
+        let name = plant.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
+        let find = |seed| world::run(seed, time, false, Some(*plant)).broken.map(|broken| (seed - first + 1, broken));
+        match (first..first.saturating_add(MOST)).find_map(find) {
+            Some((seeds, broken)) => {
+                let invariant = broken.split(':').next().unwrap_or_default();
+                writeln!(out, "| {name} | {invariant} | {seeds} |")?;
+            }
+            None => {
+                missed += 1;
+                writeln!(out, "| {name} | not found | {MOST} |")?;
+            }
+        }
+    }
+    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn told(out: &mut impl Write, seed: u64, broken: &str, end: &End) -> io::Result<()> {

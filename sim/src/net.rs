@@ -98,7 +98,7 @@ impl Net {
         Self {
             now: Duration::ZERO,
             queue: Queue::new(seed),
-            api: Api::default(),
+            api: Api::new(plant),
             swarm,
             story: Story::new(trace),
             check: Check::default(),

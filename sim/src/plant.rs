@@ -5,20 +5,62 @@ use clap::ValueEnum;
 /// One planted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Plant {
-    /// The journal calls durable what it has not written (S8).
+    /// The journal calls durable what it has not written.
     NoJournal,
-    /// The kernel says that a gate is empty, and it stands (S7).
+    /// A process that dies takes what it last wrote into its journal with it.
+    NoSync,
+    /// The kernel says that a gate is empty, and it stands.
     GateStands,
-    /// Contact is told without any reading (S6).
+    /// The kernel's gate stands for half of the time that was asked for.
+    EarlyGate,
+    /// What is taken away leaves a part, and is said to be gone.
+    HalfRemoved,
+    /// What is taken away takes what others put there with it.
+    TakesForeign,
+    /// The fault goes to another pod of the node.
+    WrongPod,
+    /// Contact is told without any reading.
     NoLease,
-    /// A fault is handed in with a longer duration (S3).
+    /// An agent that has just started takes the Lease to move.
+    TrustsLease,
+    /// A fault is handed in with a longer duration.
     NoDeadline,
-    /// A Halt is attested as soon as it is seen, and nothing is ended (S4).
+    /// A Halt is attested as soon as it is seen, and nothing is ended.
     EarlyHalt,
-    /// A sweep takes nothing away, and says that it did (L1 or S7).
+    /// An agent sees no Halt.
+    HaltBlind,
+    /// An agent hears of no end: no deletion, no cancellation.
+    DeafAgent,
+    /// A sweep takes nothing away, and says that it did.
     NoSweep,
-    /// A status that could not be written is forgotten (L1).
+    /// A sweep takes away what it was told to keep.
+    SweepsAll,
+    /// A status that could not be written is forgotten.
     LostReport,
-    /// A new agent knows nothing of what was begun, and sees no status (S2).
+    /// What a predecessor attested is not taken over.
+    ForgetsEnded,
+    /// A new agent knows nothing of what was begun, and sees no status.
     Amnesia,
+    /// The Ledger takes everything and keeps nothing.
+    NoLedger,
+    /// A plan does not count what other runs hold.
+    BudgetBlind,
+    /// The Lease goes to whoever writes, whatever he has read.
+    TwoLeaders,
+    /// The Lease is not renewed.
+    NoRenewal,
+    /// Nothing is ever cancelled, and it is said to be.
+    NoCancel,
+    /// A run's status is not stored, and it is said to be.
+    LostRunStatus,
+    /// Changes of runs are not seen.
+    DeafRuns,
+    /// A dry run is taken for an armed one.
+    DryRunActs,
+    /// A pod is deleted by its name, whoever has it now.
+    PodByName,
+    /// Whoever takes over is told that nothing is there.
+    EmptyRecovery,
+    /// Each try to create an injection gives it another name.
+    GeneratedNames,
 }

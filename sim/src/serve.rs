@@ -24,6 +24,7 @@ use rumpus_controller::cluster::core::event::Key;
 use rumpus_model::engine::{Capability, Engine};
 use rumpus_model::halt::Halt;
 use rumpus_model::injection::{Attestation, Injection};
+use rumpus_model::wire::Phase;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -283,7 +284,10 @@ impl Serve {
 
     fn halts_changed(&mut self, node: &mut Node, net: &mut Net, now: Duration) {
         let unwatched = self.read.iter().filter(|h| !self.watched.contains_key(&h.id));
-        let standing: Vec<Halt> = self.watched.values().chain(unwatched).cloned().collect();
+        let mut standing: Vec<Halt> = self.watched.values().chain(unwatched).cloned().collect();
+        if net.plant == Some(Plant::HaltBlind) {
+            standing.clear();
+        }
         let ids = standing.iter().map(|h| h.id.clone()).collect();
         if self.node.halts_standing(&ids) {
             self.reports.ask(NODE, true, now);
@@ -299,7 +303,7 @@ impl Serve {
     }
 
     fn lease_read(&mut self, node: &mut Node, net: &mut Net, lease: &LeaseRead, now: Duration) {
-        if self.first.noted(lease) {
+        if self.first.noted(lease) || net.plant == Some(Plant::TrustsLease) {
             let acts = self.desk.lease_moved();
             self.carry_out(node, net, acts, now);
         }
@@ -348,6 +352,7 @@ impl Serve {
                 acts.extend(self.desk.listed(&uids));
             }
             (Kind::Injection, Seen::Changed(object)) => acts.extend(self.one(&object, net.plant)),
+            (Kind::Injection, Seen::Gone(_)) if net.plant == Some(Plant::DeafAgent) => {}
             (Kind::Injection, Seen::Gone(object)) => acts.extend(self.desk.gone(object.uid())),
             (_, Seen::Listed(all)) => {
                 let halts = all.iter().filter_map(halt).map(|h| (h.id.clone(), h));
@@ -372,6 +377,9 @@ impl Serve {
 
     fn one(&mut self, object: &Object, plant: Option<Plant>) -> Vec<Act> {
         let Object::Injection(injection) = object else { return Vec::new() };
+        if plant == Some(Plant::DeafAgent) && injection.spec.phase == Phase::Cancelled {
+            return Vec::new();
+        }
         if plant == Some(Plant::Amnesia) {
             let mut blank = ChaosInjection::clone(injection);
             blank.status = None;
@@ -442,7 +450,8 @@ impl Serve {
                 match before {
                     None => drop(self.reports.answered(NODE, false, now)),
                     Some(before) => {
-                        self.node.remember(before);
+                        let forgets = net.plant == Some(Plant::ForgetsEnded);
+                        self.node.remember(if forgets { Vec::new() } else { before });
                         self.remembers = true;
                         self.reports.answered(NODE, true, now);
                         self.reports.ask(NODE, true, now);

@@ -8,6 +8,7 @@ use rumpus_cluster::{ChaosHalt, ChaosRun};
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_model::wire::{HaltScope, HaltSpec, RunSpec};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,8 +140,10 @@ impl Users {
 
     /// A pod begins on some node.
     pub fn pod(&mut self, net: &mut Net, nodes: usize) -> Option<Arc<PodObject>> {
-        self.made += 1;
-        let metadata = named("shop", format!("web-{}", self.made));
+        // As in a StatefulSet: the name of one that is gone is given again.
+        let taken: BTreeSet<String> = net.api.pods().filter_map(|p| p.metadata.name.clone()).collect();
+        let name = (0..).map(|n: u32| format!("web-{n}")).find(|name| !taken.contains(name))?;
+        let metadata = named("shop", name);
         let object = PodObject { metadata, node: self.rng.index(nodes) };
         let answer = net.by_hand("deployment", Request::Create(Box::new(Object::Pod(Arc::new(object)))));
         match answer {

@@ -104,6 +104,7 @@ impl World {
         let mut trouble = Rng::new(seed, "trouble");
         let mut net = Net::new(seed, swarm.clone(), trace, plant);
         net.tell(&format!("{swarm:?}"));
+        net.check.tight = swarm.calm;
         let skew = |rng: &mut Rng| {
             let seconds = i64::try_from(rng.below(7200)).unwrap_or_default() - 3600;
             if swarm.skewed_clocks { SignedDuration::from_secs(seconds) } else { SignedDuration::ZERO }
@@ -167,7 +168,14 @@ impl World {
         match happening {
             Happening::Arrive(call) => {
                 let ends = matches!(call.request, Request::Delete { kind: Kind::Pod, .. });
+                let place = if let Request::Delete { key, .. } = &call.request { Some(key.clone()) } else { None };
+                let pod = place.filter(|_| ends).and_then(|key| self.net.api.get(Kind::Pod, &key).cloned());
                 self.net.arrive(*call);
+                if let Some(pod) = pod
+                    && self.net.api.get(Kind::Pod, &pod.key()).is_none_or(|now| now.uid() != pod.uid())
+                {
+                    self.net.check.pod_deleted(pod.uid());
+                }
                 if ends {
                     self.pods_end();
                 }

@@ -43,7 +43,10 @@ impl Serve {
 
     fn outcome(&mut self, injection: &str, reading: &Reading, plant: Option<Plant>) -> Outcome {
         let failed = |what: &str| Outcome::Failed { why: format!("{what} could not be read") };
-        let Some(halts) = reading.halts.clone() else { return failed("the Halts") };
+        let Some(mut halts) = reading.halts.clone() else { return failed("the Halts") };
+        if plant == Some(Plant::HaltBlind) {
+            halts.clear();
+        }
         let Some(lease) = &reading.lease else { return failed("the Lease") };
         let Some(Some(object)) = reading.objects.get(injection) else { return failed("the injection") };
         let Some(order) = self.desk.order(injection) else { return failed("the order") };
@@ -69,7 +72,8 @@ impl Serve {
         };
         for (uid, object) in reading.objects {
             let Some(object) = object else { continue };
-            match contact::must_end(&uid, object.as_deref()) {
+            let deaf = net.plant == Some(Plant::DeafAgent);
+            match contact::must_end(&uid, object.as_deref()).filter(|_| !deaf) {
                 Some(cause) => {
                     let acts = self.desk.end(&uid, cause);
                     self.carry_out(node, net, acts, now);

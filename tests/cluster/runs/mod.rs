@@ -13,6 +13,7 @@ mod names;
 mod network;
 mod parts;
 mod probes;
+mod proxied;
 mod refused;
 mod run;
 mod shop;

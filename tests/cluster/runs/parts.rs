@@ -61,16 +61,17 @@ pub(crate) async fn agent(site: &Site, node: &str) -> Process {
 
 /// Returns the controllers that are not ending, the leader first.
 pub(crate) async fn controllers(site: &Site) -> Vec<Value> {
-    let holder = leads(site).await;
+    let (holder, _) = leads(site).await;
     let mut pods = pods_of(site, "controller").await;
     pods.sort_by_key(|pod| pod["metadata"]["uid"] != holder);
     pods
 }
 
-/// Returns the UID of the pod that holds the Lease.
-pub(crate) async fn leads(site: &Site) -> Value {
+/// Returns the UID of the pod that holds the Lease, and its term.
+pub(crate) async fn leads(site: &Site) -> (Value, i64) {
     let path = format!("/apis/coordination.k8s.io/v1/namespaces/{RELEASE}/leases/rumpus-controller");
-    site.admin.get(&path).await.body["spec"]["holderIdentity"].clone()
+    let spec = site.admin.get(&path).await.body["spec"].take();
+    (spec["holderIdentity"].clone(), spec["leaseTransitions"].as_i64().unwrap_or_default())
 }
 
 /// Returns the first process of each controller, the leader's first.

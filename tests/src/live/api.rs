@@ -104,6 +104,11 @@ impl Caller {
         self.impersonate(name, &["system:authenticated"])
     }
 
+    /// Returns what it asks with.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, "application/json", &Value::Null).await
     }

@@ -6,3 +6,4 @@ pub mod api;
 pub mod objects;
 pub mod pod;
 pub mod process;
+pub mod proxy;

@@ -167,8 +167,8 @@ impl Run {
                 self.status_retry.succeeded();
                 self.written = *sent;
             }
-            // It is gone, or another one has its name.
-            (Outcome::Missing | Outcome::Conflict, _) => self.gone = true,
+            (Outcome::Missing, _) => self.gone = true,
+            // A conflict may be about its uid, and then its watch says that it is gone; or somebody else was quicker.
             (_, _) => self.status_retry.failed(now.boot),
         }
     }

@@ -72,6 +72,8 @@ pub(crate) struct Half {
 #[derive(Debug, Default)]
 struct Disk {
     journal: Vec<Record>,
+    /// Its journal was made.
+    made: bool,
 }
 
 /// One node.
@@ -147,7 +149,8 @@ impl Node {
         let life = self.who();
         let boot = self.boot(net.now);
         let entries = Entries::of(self.disk.journal.clone());
-        let (mut kept, recovered) = (entries.kept(), entries.live());
+        let fresh = !std::mem::replace(&mut self.disk.made, true);
+        let (mut kept, recovered) = (Kept { fresh, ..entries.kept() }, entries.live());
         if net.plant == Some(Plant::Amnesia) {
             kept = Kept::default();
         }

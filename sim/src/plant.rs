@@ -11,7 +11,7 @@ pub enum Plant {
     NoSync,
     /// The kernel says that a gate is empty, and it stands.
     GateStands,
-    /// The kernel's gate stands for half of the time that was asked for.
+    /// The kernel's gate stands for two seconds at most.
     EarlyGate,
     /// What is taken away leaves a part, and is said to be gone.
     HalfRemoved,

@@ -15,6 +15,7 @@ mod matrix;
 mod place;
 mod qemu;
 mod residue;
+mod sim;
 mod soak;
 mod steps;
 mod test;
@@ -96,14 +97,7 @@ fn main() -> Result<ExitCode> {
             ExitCode::SUCCESS
         }),
         Task::Testbed { verb } => testbed::run(verb),
-        Task::Sim { args } => sim(&args),
+        Task::Sim { args } => sim::run(&args),
         Task::Qemu(flags) => qemu::run(flags),
     }
-}
-
-/// Builds the simulator as quick as the kernel tests' binary, which it shares a profile with, and runs it.
-fn sim(args: &[String]) -> Result<ExitCode> {
-    let build = ["run", "--package", "rumpus-sim", "--profile", "ktest", "--"];
-    command::run(command::command("cargo", build).args(args).current_dir(place::root()?))?;
-    Ok(ExitCode::SUCCESS)
 }

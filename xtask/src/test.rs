@@ -1,7 +1,7 @@
 //! The whole test: what `.ci/run` runs, and what a change has to pass.
 //!
 //! ```text
-//! tools -> fmt -> tidy -> crd -> clippy -> unit -> chart -> host -> qemu -> cluster -> docs -> deny -> tree -> residue -> matrix
+//! tools -> fmt -> tidy -> crd -> clippy -> unit -> sim -> chart -> host -> qemu -> cluster -> docs -> deny -> tree -> residue -> matrix
 //! ```
 //! A step that fails does not stop the ones after it: the table at the end shows all of them.
 
@@ -15,7 +15,7 @@ use crate::command::{capture, command, judge, run as run_program, stream};
 use crate::ktest::{self, Asked};
 use crate::steps::{Count, Steps};
 use crate::tools::{self, Deny};
-use crate::{chart, crd, matrix, place, residue, testbed, tidy};
+use crate::{chart, crd, matrix, place, residue, sim, testbed, tidy};
 
 /// A step that can be run alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,6 +32,8 @@ pub(crate) enum Step {
     Unit,
     /// What the Helm chart renders
     Chart,
+    /// The production cores in simulated worlds
+    Sim,
     /// Kernel tests on this machine's kernel
     Host,
     /// Kernel tests in the QEMU guest
@@ -101,6 +103,9 @@ pub(crate) fn run(flags: &Flags, soak: bool) -> Result<ExitCode> {
     }
     if wanted(Step::Unit) {
         steps.run("unit", || counted_tests(&mut command("cargo", ["test", "--workspace", "--no-fail-fast"])));
+    }
+    if wanted(Step::Sim) {
+        steps.run("sim", || sim::seeds(soak));
     }
     if wanted(Step::Chart) {
         steps.run("chart", || counted_tests(&mut chart::render_tests()?));

@@ -49,6 +49,8 @@ pub enum Guard {
 /// What a journal knows when an agent starts.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
+    /// It is new: a predecessor may have begun things of which it knows nothing.
+    pub fresh: bool,
     /// UIDs of injections that were begun.
     pub begun: BTreeSet<String>,
     /// By injection and slot: what was not reported yet.
@@ -74,12 +76,14 @@ pub struct Desk {
     told: BTreeSet<String>,
     /// Of those that a predecessor left: whose object is there no more.
     absent: BTreeSet<String>,
+    /// The journal is new and no list was seen yet: what is armed by then may have been carried out.
+    unknowing: bool,
 }
 
 impl Desk {
     /// `kept` is what the journal knows.
     pub fn new(node: String, ceilings: Ceilings, kept: Kept) -> Self {
-        let Kept { begun, recovered } = kept;
+        let Kept { fresh, begun, recovered } = kept;
         Self {
             node,
             ceilings,
@@ -92,6 +96,7 @@ impl Desk {
             recovered,
             told: BTreeSet::new(),
             absent: BTreeSet::new(),
+            unknowing: fresh,
         }
     }
 
@@ -118,7 +123,8 @@ impl Desk {
             self.told.insert(uid);
             return acts;
         }
-        let begun = self.begun.contains(&uid) || state.is_some();
+        let unknown = self.unknowing && object.spec.phase != Phase::Planned;
+        let begun = self.begun.contains(&uid) || state.is_some() || unknown;
         let wanted = object.spec.phase == Phase::Armed && unwanted.is_none();
         if !begun && object.spec.phase == Phase::Planned {
             return acts;
@@ -150,6 +156,7 @@ impl Desk {
 
     /// Takes in that these are all objects there are.
     pub fn listed(&mut self, uids: &BTreeSet<String>) -> Vec<Act> {
+        self.unknowing = false;
         self.told.retain(|uid| uids.contains(uid));
         let absent: Vec<String> = self.held.keys().filter(|uid| !uids.contains(*uid)).cloned().collect();
         let mut acts: Vec<Act> = absent.iter().flat_map(|uid| self.gone(uid)).collect();

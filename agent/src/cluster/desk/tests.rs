@@ -301,7 +301,11 @@ fn what_a_predecessor_began_is_reported_and_never_begun_again() {
         swept
     };
     let slots = BTreeMap::from([(id.clone(), swept(State::Ending))]);
-    let kept = Kept { begun: BTreeSet::from(["u".to_owned()]), recovered: BTreeMap::from([("u".to_owned(), slots)]) };
+    let kept = Kept {
+        begun: BTreeSet::from(["u".to_owned()]),
+        recovered: BTreeMap::from([("u".to_owned(), slots)]),
+        ..Kept::default()
+    };
     let mut desk = moved(kept);
     desk.guarded(Guard::Proven);
     let acts = desk.seen(&object(|o| o["status"] = json!({"state": "InEffect"})));
@@ -341,6 +345,21 @@ fn an_event_from_before_ones_own_final_report_changes_nothing() {
     // Another one of that name is another one.
     desk.listed(&BTreeSet::new());
     assert!(!desk.seen(&object(|o| o["metadata"]["uid"] = json!("v"))).is_empty());
+}
+
+#[test]
+fn an_agent_whose_journal_is_new_begins_nothing_that_was_armed_before_it() {
+    let mut desk = moved(Kept { fresh: true, ..Kept::default() });
+    desk.guarded(Guard::Proven);
+    let acts = desk.seen(&object(|_| {}));
+    assert!(matches!(acts[..], [Act::Report { .. }]), "{acts:?}");
+    desk.listed(&BTreeSet::from(["u".to_owned()]));
+    assert_eq!(status(&mut desk).0.state, Some(InjectionState::Lost));
+    // What comes later was armed while it was there.
+    order(desk.seen(&object(|o| {
+        o["metadata"]["uid"] = json!("v");
+        o["metadata"]["name"] = json!("another");
+    })));
 }
 
 #[test]

@@ -13,13 +13,13 @@ pub use notes::{Inbox, Stopper};
 
 use super::ceilings::Ceilings;
 use super::cgroupns;
-use super::desk::Desk;
+use super::desk::{Desk, Kept};
 use super::diary::{ClusterDiary, Entries, Told};
 use super::node::Node;
 use crate::core::Record;
 use crate::driver::{Agent, Parts};
 use crate::hands::HostHands;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{FILE, Journal, JournalError};
 use crate::kernel::netns;
 use crate::kernel::proc::{self, ProcError};
 use crate::probe;
@@ -98,11 +98,12 @@ pub fn run(config: Config, inbox: Inbox) -> Result<bool, AgentError> {
     std::fs::create_dir_all(&config.run_dir)
         .map_err(|source| AgentError::RunDir { path: config.run_dir.clone(), source })?;
     let dir = Arc::new(StateDir::open(&config.state_dir)?);
+    let fresh = !dir.path().join(FILE).exists();
     let spawner = Spawner::start(WorkerProgram::this_binary())?;
     let instance = u32::from_str_radix(dir.instance(), 16).unwrap_or_default();
     let (journal, found) = Journal::<Record>::open(dir.as_ref())?;
     let entries = Entries::of(found.records);
-    let (kept, recovered, told) = (entries.kept(), entries.live(), Told::default());
+    let (kept, recovered, told) = (Kept { fresh, ..entries.kept() }, entries.live(), Told::default());
     let boot_id = proc::boot_id()?;
     let mut engines = probe::engines();
     engines.extend(config.without.iter().map(|e| (*e, Capability::Missing("hidden by --without-engine".into()))));

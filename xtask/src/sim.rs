@@ -1,0 +1,55 @@
+//! The simulator: the same seeds in each test run, many more in the soak.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::command::{capture, command, judge, stream};
+use crate::place;
+use crate::steps::Count;
+
+/// A minute here; they are the same each time, so that a run fails only by what was changed.
+const SEEDS: &str = "2500";
+/// Half an hour here.
+const SOAK: &str = "50000";
+
+/// The command that builds the simulator as quick as the kernel tests' binary, which it shares a profile with, and runs it.
+fn simulator() -> Result<Command> {
+    let mut cargo = command("cargo", ["run", "--package", "rumpus-sim", "--profile", "ktest", "--"]);
+    let commit = capture(command("git", ["describe", "--always", "--dirty"]).current_dir(place::root()?))?;
+    cargo.current_dir(place::root()?).env("RUMPUS_COMMIT", commit.trim());
+    Ok(cargo)
+}
+
+/// Runs it by hand.
+pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
+    let status = simulator()?.args(args).status()?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the seeds of a test run, or of the soak, which also looks whether each planted fault is found.
+pub(crate) fn seeds(soak: bool) -> Result<Count> {
+    let count = counted(simulator()?.args(["--seeds", if soak { SOAK } else { SEEDS }]))?;
+    if soak {
+        counted(simulator()?.arg("--planted"))?;
+    }
+    Ok(count)
+}
+
+fn counted(cargo: &mut Command) -> Result<Count> {
+    let mut count = Count::default();
+    let status = stream(cargo, |line| {
+        if let Some((seeds, rest)) = line.split_once(" seeds, ") {
+            let failed = rest.split(' ').next().unwrap_or_default();
+            let number = |text: &str| text.parse::<usize>().unwrap_or_default();
+            count = Count { passed: number(seeds).saturating_sub(number(failed)), failed: number(failed) };
+        }
+    })?;
+    if count.failed == 0 {
+        judge(cargo, status)?;
+    }
+    if count.passed + count.failed == 0 {
+        bail!("no seed ran");
+    }
+    Ok(count)
+}

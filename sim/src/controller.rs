@@ -7,19 +7,20 @@ use crate::api::{Answer, Kind, No, Object, Reply, Request};
 use crate::net::{CallId, Life, Net, Seen, Who};
 use crate::plant::Plant;
 use crate::snapshot::Snapshot;
+use crate::translate::{outcome, request, told_of_lease};
 use crate::world::{Happening, wall};
 use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
-use rumpus_cluster::{ChaosInjection, ChaosLedger};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use rumpus_cluster::ChaosInjection;
 use rumpus_controller::cluster::core::event::{
-    Act, Command, Event, InjectionSeen, Key, LedgerSeen, NewInjection, Now, OpId, Outcome, Revised, RunSeen,
+    Act, Command, Event, InjectionSeen, Key, LedgerSeen, Now, OpId, Outcome, Revised, RunSeen,
 };
 use rumpus_controller::cluster::core::lease::{self, Election, Standing};
 use rumpus_controller::cluster::core::{Core, Settings};
 use rumpus_controller::cluster::{observe, seen};
 use rumpus_model::wire::ledger::LEDGER;
-use rumpus_model::wire::{API_VERSION, Mode, Phase, RUN_KIND};
+use rumpus_model::wire::{Mode, Phase};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub fn lease_key() -> Key {
     Key { namespace: "rumpus".into(), name: "rumpus-controller".into() }
 }
 
-fn ledger_key() -> Key {
+pub(crate) fn ledger_key() -> Key {
     Key { namespace: String::new(), name: LEDGER.into() }
 }
 
@@ -441,102 +442,4 @@ fn injection(object: &Object) -> Option<&Arc<ChaosInjection>> {
 
 fn run(object: &Object) -> Option<RunSeen> {
     if let Object::Run(run) = object { Some(seen::run(run)) } else { None }
-}
-
-/// Returns the one request of an act.
-fn request(act: Act, plant: Option<Plant>, op: OpId) -> Option<Request> {
-    match act {
-        Act::Plan { .. } | Act::Revise { .. } | Act::Recover | Act::Review { .. } | Act::Tell(_) => None,
-        Act::ReadPolicy(_) => None,
-        Act::ListHalts => Some(Request::List(Kind::Halt)),
-        Act::ReadLedger => Some(Request::Get(Kind::Ledger, ledger_key())),
-        Act::WriteLedger { resource_version: Some(version), spec } => {
-            Some(Request::Ledger { key: ledger_key(), version, spec })
-        }
-        Act::WriteLedger { resource_version: None, spec } => {
-            let metadata = ObjectMeta { name: Some(LEDGER.into()), ..ObjectMeta::default() };
-            Some(Request::Create(Box::new(Object::Ledger(Arc::new(ChaosLedger::new(metadata, *spec))))))
-        }
-        Act::ReadRun(key) => Some(Request::Get(Kind::Run, key)),
-        Act::ReadInjection(key) => Some(Request::Get(Kind::Injection, key)),
-        Act::ReadPod(key) => Some(Request::Get(Kind::Pod, key)),
-        Act::Create(mut new) => {
-            if plant == Some(Plant::GeneratedNames) {
-                new.key.name = format!("{}-{op}", new.key.name);
-            }
-            Some(create(*new))
-        }
-        Act::SetPhase { key, resource_version, phase, never_armed, .. } => {
-            Some(Request::Phase { key, version: resource_version, phase, never_armed })
-        }
-        Act::DeleteInjection { key, uid } => Some(Request::Delete { kind: Kind::Injection, key, uid: Some(uid) }),
-        Act::DeletePod(pod) | Act::EvictPod(pod) => {
-            let uid = Some(pod.uid).filter(|_| plant != Some(Plant::PodByName));
-            Some(Request::Delete { kind: Kind::Pod, key: pod.key, uid })
-        }
-        Act::WriteStatus { key, uid, status } => Some(Request::RunStatus { key, uid, status }),
-    }
-}
-
-fn create(new: NewInjection) -> Request {
-    let owner = OwnerReference {
-        api_version: API_VERSION.into(),
-        kind: RUN_KIND.into(),
-        name: new.spec.run.name.clone(),
-        uid: new.spec.run.uid.clone(),
-        ..OwnerReference::default()
-    };
-    let metadata = ObjectMeta {
-        name: Some(new.key.name),
-        namespace: Some(new.key.namespace),
-        owner_references: Some(vec![owner]),
-        ..ObjectMeta::default()
-    };
-    Request::Create(Box::new(Object::Injection(Arc::new(ChaosInjection::new(metadata, new.spec)))))
-}
-
-fn outcome(answer: Answer) -> Outcome {
-    let why = || "as drawn".to_owned();
-    match answer {
-        Ok(Reply::One(object)) => match *object {
-            Object::Injection(injection) => Outcome::Injection(Box::new(seen::injection(&injection))),
-            Object::Pod(pod) => Outcome::Pod { uid: pod.metadata.uid.clone().unwrap_or_default() },
-            Object::Run(run) => Outcome::Run(Box::new(seen::run(&run))),
-            Object::Ledger(ledger) => {
-                let resource_version = ledger.metadata.resource_version.clone().unwrap_or_default();
-                Outcome::Ledger(Box::new(LedgerSeen { resource_version, spec: ledger.spec.clone() }))
-            }
-            Object::Halt(_) | Object::Lease(_) | Object::Node(_) => Outcome::Done,
-        },
-        Ok(Reply::Many(all)) => {
-            let row = |o: &Object| if let Object::Halt(halt) = o { Some(observe::halt(halt)) } else { None };
-            Outcome::Halts(all.iter().filter_map(row).collect())
-        }
-        Ok(Reply::Done) => Outcome::Done,
-        Err(No::Busy) => Outcome::Busy { why: why() },
-        Err(No::Conflict) => Outcome::Conflict,
-        Err(No::Exists) => Outcome::Exists,
-        Err(No::Invalid) => Outcome::Refused { why: why() },
-        Err(No::NotFound) => Outcome::Missing,
-        Err(No::Server | No::Timeout) => Outcome::Unknown { why: why() },
-    }
-}
-
-fn told_of_lease(answer: Answer, reads: bool) -> lease::Event {
-    match answer {
-        Ok(Reply::One(object)) => {
-            let Object::Lease(lease) = *object else { return lease::Event::Unknown };
-            let spec = lease.spec.clone().unwrap_or_default();
-            let seen = lease::Seen {
-                holder: spec.holder_identity.unwrap_or_default(),
-                transitions: spec.lease_transitions.unwrap_or_default().into(),
-                resource_version: lease.metadata.resource_version.clone().unwrap_or_default(),
-            };
-            if reads { lease::Event::Read(Some(seen)) } else { lease::Event::Written(seen) }
-        }
-        Ok(Reply::Done | Reply::Many(_)) => lease::Event::Unknown,
-        Err(No::NotFound) if reads => lease::Event::Read(None),
-        Err(No::NotFound | No::Conflict | No::Exists) => lease::Event::Lost,
-        Err(No::Busy | No::Invalid | No::Server | No::Timeout) => lease::Event::Unknown,
-    }
 }

@@ -23,5 +23,6 @@ mod serve;
 pub mod snapshot;
 pub mod story;
 pub mod swarm;
+mod translate;
 pub mod users;
 pub mod world;

@@ -45,26 +45,38 @@ fn state_of(node: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{}/root/var/lib/rumpus", parts::kubelet(node).pid))
 }
 
+/// Waits until every part carries this mark, or none.
+async fn marked(site: &Site, mark: &Value) {
+    within(Duration::from_secs(120), "every part was replaced", async || {
+        let mut pods = parts::pods_of(site, "agent").await;
+        pods.extend(parts::pods_of(site, "controller").await);
+        pods.len() == NODES.len() + parts::CONTROLLERS as usize
+            && pods.iter().all(|pod| pod["metadata"]["annotations"]["test"] == *mark)
+    })
+    .await;
+    parts::all_well(site).await;
+}
+
 #[test]
-fn an_upgrade_in_the_midst_of_a_fault_ends_it_first() {
+fn an_upgrade_and_a_rollback_in_the_midst_of_a_fault_end_it_first() {
     parts::alone_on_well_parts(async |site| {
-        let pair = Pair::on(site, "upgrade", [NODES[0], NODES[1]]).await;
-        let run = pair.cut("3m").await;
-        let uid = pair.injection().await;
         let stamp = format!("{}", std::process::id());
-        upgrade(&format!("agent.podAnnotations.test={stamp},controller.podAnnotations.test={stamp}")).await;
-        pair.heals_within(Duration::from_secs(40)).await;
-        within(Duration::from_secs(120), "every part is of the upgrade", async || {
-            let mut pods = parts::pods_of(site, "agent").await;
-            pods.extend(parts::pods_of(site, "controller").await);
-            pods.len() == NODES.len() + parts::CONTROLLERS as usize
-                && pods.iter().all(|pod| pod["metadata"]["annotations"]["test"] == stamp)
-        })
-        .await;
-        parts::all_well(site).await;
-        pair.attested(&uid).await;
-        pair.is_as_before().await;
-        run.over_within(Duration::from_secs(60)).await;
+        let pairs = [("upgrade", json!(stamp)), ("rollback", Value::Null)];
+        for (part, mark) in pairs {
+            let pair = Pair::on(site, part, [NODES[0], NODES[1]]).await;
+            let run = pair.cut("3m").await;
+            let uid = pair.injection().await;
+            if part == "upgrade" {
+                upgrade(&format!("agent.podAnnotations.test={stamp},controller.podAnnotations.test={stamp}")).await;
+            } else {
+                helm(&["rollback", "rumpus"]).await;
+            }
+            pair.heals_within(Duration::from_secs(40)).await;
+            marked(site, &mark).await;
+            pair.attested(&uid).await;
+            pair.is_as_before().await;
+            run.over_within(Duration::from_secs(60)).await;
+        }
     });
 }
 

@@ -295,7 +295,7 @@ impl Core {
         let known: Vec<Uid> = self.ledger.inherited().filter(|uid| self.runs.contains_key(*uid)).cloned().collect();
         for uid in known {
             if let (Some(run), Some(entry)) = (self.runs.get_mut(&uid), self.ledger.hand_over(&uid)) {
-                run.was_reserved(entry, now, &self.settings);
+                run.was_reserved(entry, now, &self.settings, &self.ended);
             }
         }
     }

@@ -52,12 +52,20 @@ impl Reserve {
 impl Run {
     /// Takes over what a predecessor reserved. Where an injection of it is gone, nothing is created in its place: it may
     /// have been carried out.
-    pub(crate) fn was_reserved(&mut self, entry: Arc<Reservation>, now: Now, settings: &Settings) {
+    pub(crate) fn was_reserved(
+        &mut self,
+        entry: Arc<Reservation>,
+        now: Now,
+        settings: &Settings,
+        ended: &BTreeMap<String, BTreeSet<Uid>>,
+    ) {
         if self.is_finished() {
             return;
         }
         let there: BTreeSet<&Uid> = self.shares.iter().filter_map(|s| s.seen.as_ref()).map(|s| &s.uid).collect();
-        self.reserve.missing = entry.injections.iter().filter(|uid| !there.contains(*uid)).cloned().collect();
+        let is_over = |uid: &&Uid| ended.values().any(|of_node| of_node.contains(*uid));
+        let missing = entry.injections.iter().filter(|uid| !there.contains(*uid) && !is_over(uid));
+        self.reserve.missing = missing.cloned().collect();
         let live = matches!(self.stage, Stage::Live);
         if !self.reserve.missing.is_empty() || (!live && !entry.injections.is_empty()) {
             let lasts = Duration::from_secs(u64::try_from(entry.lasts_seconds).unwrap_or(u64::MAX));
@@ -67,6 +75,8 @@ impl Run {
             self.cause.get_or_insert(Cause::Interrupted { what });
         }
         self.reserve.before = Some(entry);
+        // What is wished from now on holds that too.
+        self.reserve.entry = None;
     }
 
     /// Tells the Ledger what is to be held.

@@ -173,6 +173,23 @@ fn an_injection_that_was_deleted_while_nobody_was_there_is_not_created_anew() {
 }
 
 #[test]
+fn what_a_predecessor_reserved_stays_in_the_ledger_through_a_second_take_over() {
+    let mut world = Fake::new();
+    world.dead.extend(["node-0".to_owned(), "node-1".to_owned()]);
+    world.run("a", "partition", true);
+    world.seconds(3);
+    let gone = world.injections.values().find(|i| i.spec.node_name == "node-0").unwrap().clone();
+    world.injections.remove(&gone.key.name);
+    for _ in 0..2 {
+        world.start();
+        world.seconds(2);
+        let held = world.ledger.clone().unwrap().spec.reservations;
+        assert!(held[0].injections.contains(&gone.uid), "{held:?}");
+        assert_eq!(held[0].pods.len(), 2);
+    }
+}
+
+#[test]
 fn a_run_is_held_until_its_end_is_on_record() {
     let mut world = Fake::new();
     world.run("a", "partition", true);

@@ -166,8 +166,7 @@ fn each_kind_of_request_may_be_lost_late_or_refused_for_a_while() {
         within(Duration::from_secs(60), "watches were opened anew", async || outside.proxy.left().is_empty()).await;
         let run = pair.shop.start("after", &experiment("web", &partition("db"), Some("2s"))).await;
         assert_eq!(run.over_within(PATIENCE).await["verdict"], "Inconclusive");
-        let ledger = site.admin.get(&format!("{RUMPUS}/chaosledgers/cluster")).await.ok();
-        assert!(ledger["spec"]["reservations"].as_array().is_none_or(Vec::is_empty), "{ledger:#}");
+        ledger_is_empty(site).await;
         pair.is_as_before().await;
     });
 }
@@ -211,11 +210,7 @@ fn a_controller_that_dies_after_each_kind_of_write_hits_nothing_twice() {
         // One that lives goes through.
         let again = shop.start("again", &experiment("web", &json!({ "kill": { "container": true } }), None)).await;
         assert_eq!(again.over_within(PATIENCE).await["effective"], "True");
-        within(Duration::from_secs(30), "the Ledger is empty", async || {
-            let ledger = site.admin.get(&format!("{RUMPUS}/chaosledgers/cluster")).await.ok();
-            ledger["spec"]["reservations"].as_array().is_none_or(Vec::is_empty)
-        })
-        .await;
+        ledger_is_empty(site).await;
     });
 }
 
@@ -256,6 +251,15 @@ fn of_two_leaders_the_one_that_was_stopped_between_its_decision_and_its_write_ch
             assert!(hits <= 1, "{method} {path}: {hits} pods were hit by one run: {status:#}");
         }
     });
+}
+
+/// Waits until nothing is held: a run is let go of once its end is on record.
+async fn ledger_is_empty(site: &Site) {
+    within(Duration::from_secs(30), "the Ledger is empty", async || {
+        let ledger = site.admin.get(&format!("{RUMPUS}/chaosledgers/cluster")).await.ok();
+        ledger["spec"]["reservations"].as_array().is_none_or(Vec::is_empty)
+    })
+    .await;
 }
 
 /// Returns how many of these pods were hit: whose container was started again, or that are gone.

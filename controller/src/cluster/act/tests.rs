@@ -3,7 +3,7 @@
 use super::carry_out;
 use crate::cluster::core::event::{Act, Key, NewInjection, Outcome, PodRef};
 use rumpus_cluster::fake::{Answer, Calls, server};
-use rumpus_model::wire::{Fault, InjectionSpec, Kill, Phase, RunRef, RunStatus};
+use rumpus_model::wire::{Fault, InjectionSpec, Kill, LedgerSpec, Phase, RunRef, RunStatus};
 use serde_json::json;
 use std::time::Duration;
 
@@ -128,4 +128,25 @@ async fn a_halt_that_cannot_be_read_is_about_everything() {
     let (outcome, _) = asked(Act::ListHalts, Answer::Object(halts)).await;
     let Outcome::Halts(halts) = outcome else { panic!("{outcome:?}") };
     assert_eq!(halts[0].scope, rumpus_model::cluster::world::HaltScope::All);
+}
+
+#[tokio::test]
+async fn the_ledger_is_written_whole_on_the_version_that_was_read_and_created_where_there_is_none() {
+    let spec = LedgerSpec { epoch: 4, holder: "me".into(), reservations: Vec::new() };
+    let stored = json!({"metadata": {"name": "cluster", "uid": "u", "resourceVersion": "8"}, "spec": spec});
+    let act = |version: Option<&str>| Act::WriteLedger {
+        resource_version: version.map(str::to_owned),
+        spec: Box::new(spec.clone()),
+    };
+    let (outcome, calls) = asked(act(Some("7")), Answer::Object(stored.clone())).await;
+    let Outcome::Ledger(seen) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((seen.resource_version.as_str(), seen.spec.epoch), ("8", 4));
+    let call = &calls.all()[0];
+    assert!(call.path.ends_with("/chaosledgers/cluster"), "{}", call.path);
+    assert_eq!(call.body["metadata"]["resourceVersion"], "7");
+    // What is left out of a merge patch stays: an empty list has to be named.
+    assert_eq!(call.body["spec"], json!({"epoch": 4, "holder": "me", "reservations": []}));
+    let (_, calls) = asked(act(None), Answer::Object(stored)).await;
+    let call = calls.all().pop().unwrap();
+    assert_eq!((call.method.as_str(), call.body["metadata"]["name"].as_str()), ("POST", Some("cluster")));
 }

@@ -3,7 +3,7 @@
 use super::fake::{Fake, L, Wrong};
 use crate::cluster::core::event::{Event, LedgerSeen, Outcome};
 use rumpus_model::wire::ledger::{LedgerSpec, Reservation};
-use rumpus_model::wire::{Confirmation, RunState, Verdict};
+use rumpus_model::wire::{Confirmation, InjectionState, RunState, Verdict};
 
 impl Fake {
     pub(super) fn write_ledger(&mut self, version: Option<String>, spec: LedgerSpec) -> Outcome {
@@ -234,5 +234,25 @@ fn two_runs_beside_each_other_are_both_in_the_ledger_and_a_third_one_waits_for_n
     world.seconds(1);
     assert_eq!(world.status("c").verdict, Some(Verdict::Refused));
     world.seconds(20);
+    assert!(world.ledger.unwrap().spec.reservations.is_empty());
+}
+
+#[test]
+fn what_could_not_be_restored_is_never_freed_by_time_although_its_run_is_gone() {
+    let mut world = Fake::new();
+    world.dead.insert("node-1".into());
+    world.run("a", "partition", true);
+    world.seconds(3);
+    let name = world.injections.values().find(|i| i.spec.node_name == "node-1").unwrap().key.name.clone();
+    world.attest(&name, InjectionState::RestoreFailed);
+    world.delete_run("a");
+    world.start();
+    world.seconds(600);
+    assert_eq!(world.ledger.as_ref().unwrap().spec.reservations.len(), 1);
+    world.run("b", "partition", true);
+    world.seconds(5);
+    assert_eq!(world.status("b").verdict, Some(Verdict::Refused));
+    world.attest(&name, InjectionState::Restored);
+    world.seconds(5);
     assert!(world.ledger.unwrap().spec.reservations.is_empty());
 }

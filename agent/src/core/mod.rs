@@ -283,7 +283,8 @@ impl Core {
 
     /// Returns whether everything that can be done has been done: what is left failed to be restored, again and again.
     pub fn is_stuck(&self) -> bool {
-        self.sweep.done && self.slots.values().all(|s| s.is_final() || s.is_stuck())
+        let all = self.slots.values().all(|s| s.is_final() || s.is_stuck());
+        self.sweep.done && all && self.slots.values().any(Slot::is_stuck)
     }
 
     pub fn attestations(&self) -> Vec<Attestation> {

@@ -186,6 +186,7 @@ fn an_agent_is_not_idle_before_its_predecessors_ends_are_written() {
     let commands = core.step(now, Event::Done { op: 1, outcome: sweep });
     let Some(Command::Record { op, .. }) = commands.last() else { panic!("{commands:?}") };
     assert!(!core.is_idle());
+    assert!(!core.is_stuck(), "where nothing was tried in vain nothing is given up");
     core.step(now, Event::Done { op: *op, outcome: Outcome::Ok });
     assert!(core.is_idle());
 }

@@ -224,7 +224,9 @@ fn of_two_leaders_the_one_that_was_stopped_between_its_decision_and_its_write_ch
             (Method::PATCH, "/chaosruns/", "kill"),
             (Method::DELETE, "/pods/", "podDelete"),
         ];
-        for (round, (method, path, fault)) in held.into_iter().enumerate() {
+        let times = if std::env::var_os("RUMPUS_SOAK").is_some() { 20 } else { 1 };
+        let rounds = std::iter::repeat_n(held, times).flatten();
+        for (round, (method, path, fault)) in rounds.enumerate() {
             let shop = Shop::open(site, &format!("two-{round}")).await;
             let pods = shop.deployment("web", 2).await;
             let old = Outside::start(site, &format!("old-{round}")).await;

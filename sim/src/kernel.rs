@@ -36,9 +36,6 @@ pub struct Network {
     pub foreign: BTreeMap<String, u64>,
 }
 
-/// How long a gate stands with [`Plant::EarlyGate`]: less than what lies between two renewals.
-const EARLY: Duration = Duration::from_secs(2);
-
 /// How an act goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
@@ -105,8 +102,6 @@ impl Kernel {
 
     fn done(&mut self, order: &Order, boot: Duration) -> Outcome {
         let id = &order.planned.id;
-        let early = self.plant == Some(Plant::EarlyGate);
-        let gate = |until: Duration| if early { until.min(boot + EARLY) } else { until };
         let found = match &order.planned.target {
             Target::NetNs(netns) => self.networks.get_mut(&netns.id.ino),
             Target::Container(_) | Target::Process(_) => return self.signal(order),
@@ -120,7 +115,7 @@ impl Kernel {
             Act::Apply { until, .. } if *until <= boot => Outcome::Failed { why: "its time is over".into() },
             Act::Apply { change, until } => match part(change) {
                 Some(part) => {
-                    network.things.insert((id.clone(), part), Thing { until: gate(*until) });
+                    network.things.insert((id.clone(), part), Thing { until: *until });
                     Outcome::Ok
                 }
                 None => Outcome::Failed { why: "no change of a network".into() },
@@ -134,7 +129,7 @@ impl Kernel {
                 Some(thing) => {
                     // So near its end a gate keeps the end that it has.
                     if *until > boot {
-                        thing.until = gate(*until);
+                        thing.until = *until;
                     }
                     Outcome::Ok
                 }

@@ -11,8 +11,6 @@ pub enum Plant {
     NoSync,
     /// The kernel says that a gate is empty, and it stands.
     GateStands,
-    /// The kernel's gate stands for two seconds at most.
-    EarlyGate,
     /// What is taken away leaves a part, and is said to be gone.
     HalfRemoved,
     /// What is taken away takes what others put there with it.

@@ -412,15 +412,13 @@ impl Serve {
             }
             Question::Object(id, uid) => {
                 let object = match answer {
-                    Ok(Reply::One(object)) => match *object {
-                        Object::Injection(injection) => Some(Some(injection)),
-                        Object::Halt(_)
-                        | Object::Lease(_)
-                        | Object::Ledger(_)
-                        | Object::Node(_)
-                        | Object::Pod(_)
-                        | Object::Run(_) => None,
-                    },
+                    Ok(Reply::One(object)) => {
+                        if let Object::Injection(injection) = *object {
+                            Some(Some(injection))
+                        } else {
+                            None
+                        }
+                    }
                     Err(No::NotFound) => Some(None),
                     Ok(Reply::Done | Reply::Many(_)) | Err(_) => None,
                 };
@@ -435,15 +433,13 @@ impl Serve {
             Question::NodeReported => drop(self.reports.answered(NODE, answer.is_ok(), now)),
             Question::Predecessor => {
                 let before = match answer {
-                    Ok(Reply::One(object)) => match *object {
-                        Object::Node(node) => Some(node.status.clone().unwrap_or_default().ended),
-                        Object::Halt(_)
-                        | Object::Injection(_)
-                        | Object::Lease(_)
-                        | Object::Ledger(_)
-                        | Object::Pod(_)
-                        | Object::Run(_) => None,
-                    },
+                    Ok(Reply::One(object)) => {
+                        if let Object::Node(node) = *object {
+                            Some(node.status.clone().unwrap_or_default().ended)
+                        } else {
+                            None
+                        }
+                    }
                     Err(No::NotFound) => Some(Vec::new()),
                     Ok(Reply::Done | Reply::Many(_)) | Err(_) => None,
                 };

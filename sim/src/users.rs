@@ -1,6 +1,6 @@
 //! People, and what else lives in the cluster: they create and end runs, lift and set Halts, and pods come and go.
 
-use crate::api::{Kind, Object, PodObject, Request};
+use crate::api::{Kind, Object, PodObject, Reply, Request};
 use crate::net::Net;
 use crate::rng::Rng;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -146,18 +146,8 @@ impl Users {
         let metadata = named("shop", name);
         let object = PodObject { metadata, node: self.rng.index(nodes) };
         let answer = net.by_hand("deployment", Request::Create(Box::new(Object::Pod(Arc::new(object)))));
-        match answer {
-            Ok(crate::api::Reply::One(object)) => match *object {
-                Object::Pod(pod) => Some(pod),
-                Object::Halt(_)
-                | Object::Injection(_)
-                | Object::Lease(_)
-                | Object::Ledger(_)
-                | Object::Node(_)
-                | Object::Run(_) => None,
-            },
-            Ok(crate::api::Reply::Done | crate::api::Reply::Many(_)) | Err(_) => None,
-        }
+        let Ok(Reply::One(object)) = answer else { return None };
+        if let Object::Pod(pod) = *object { Some(pod) } else { None }
     }
 }
 

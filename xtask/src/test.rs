@@ -194,8 +194,8 @@ fn cluster_tests(access: &testbed::Access, part: Part, filter: Option<&str>, soa
     counted_if_any(&mut cargo)
 }
 
-/// Runs `cargo test` and adds up what each test binary says.
-fn counted_tests(cargo: &mut Command) -> Result<Count> {
+/// Runs `cargo test`, or the simulator, and adds up what each test binary says.
+pub(crate) fn counted_tests(cargo: &mut Command) -> Result<Count> {
     let count = counted_if_any(cargo)?;
     if count.passed == 0 {
         bail!("no test ran");
@@ -217,7 +217,7 @@ fn counted_if_any(cargo: &mut Command) -> Result<Count> {
     Ok(count)
 }
 
-/// Reads the last line of a test binary: libtest's, or `N cases, N failed` of one without it.
+/// Reads the last line of a test binary: libtest's, `N cases, N failed` of one without it, or `N seeds, N failed, …`.
 fn counted(line: &str) -> Count {
     let mut count = Count::default();
     let number = |text: &str| text.parse::<usize>().unwrap_or(0);
@@ -229,8 +229,8 @@ fn counted(line: &str) -> Count {
                 Some(_) | None => {}
             }
         }
-    } else if let Some((cases, rest)) = line.split_once(" cases, ")
-        && let Some(failed) = rest.strip_suffix(" failed")
+    } else if let Some((cases, rest)) = line.split_once(" cases, ").or_else(|| line.split_once(" seeds, "))
+        && let Some((failed, _)) = rest.split_once(" failed")
     {
         count.failed = number(failed);
         count.passed = number(cases).saturating_sub(count.failed);
@@ -276,6 +276,7 @@ mod tests {
         assert_eq!(counted("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured"), count(12, 0));
         assert_eq!(counted("test result: FAILED. 3 passed; 2 failed; 0 ignored"), count(3, 2));
         assert_eq!(counted("10 cases, 1 failed"), count(9, 1));
+        assert_eq!(counted("10 seeds, 1 failed, 0.1 years simulated"), count(9, 1));
         assert_eq!(counted("test a_case ... ok"), Count::default());
     }
 }

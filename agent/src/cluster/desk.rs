@@ -49,7 +49,7 @@ pub enum Guard {
 /// What a journal knows when an agent starts.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    /// It is new: a predecessor may have begun things of which it knows nothing.
+    /// It is new, or was damaged: a predecessor may have begun things of which it knows nothing.
     pub fresh: bool,
     /// UIDs of injections that were begun.
     pub begun: BTreeSet<String>,
@@ -76,7 +76,7 @@ pub struct Desk {
     told: BTreeSet<String>,
     /// Of those that a predecessor left: whose object is there no more.
     absent: BTreeSet<String>,
-    /// The journal is new and no list was seen yet: what is armed by then may have been carried out.
+    /// The journal is new or was damaged, and no list was seen yet: what is armed by then may have been carried out.
     unknowing: bool,
 }
 

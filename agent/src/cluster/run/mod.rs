@@ -102,6 +102,7 @@ pub fn run(config: Config, inbox: Inbox) -> Result<bool, AgentError> {
     let spawner = Spawner::start(WorkerProgram::this_binary())?;
     let instance = u32::from_str_radix(dir.instance(), 16).unwrap_or_default();
     let (journal, found) = Journal::<Record>::open(dir.as_ref())?;
+    let fresh = fresh || found.damage.is_some();
     let entries = Entries::of(found.records);
     let (kept, recovered, told) = (Kept { fresh, ..entries.kept() }, entries.live(), Told::default());
     let boot_id = proc::boot_id()?;

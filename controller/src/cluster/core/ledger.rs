@@ -23,6 +23,11 @@ use std::time::Duration;
 /// is the slack of every clock and queue in between.
 pub(crate) const RELEASE: Duration = Duration::from_secs(30);
 
+/// Returns whether some node says that this injection has ended.
+pub(crate) fn has_ended(ended: &BTreeMap<String, BTreeSet<Uid>>, uid: &Uid) -> bool {
+    ended.values().any(|of_node| of_node.contains(uid))
+}
+
 type Entries = BTreeMap<Uid, Arc<Reservation>>;
 
 #[derive(Debug)]
@@ -121,9 +126,9 @@ impl Ledger {
         held.saturating_add(pods) <= MAX_PODS
     }
 
-    /// Gives a run that is known what a predecessor reserved for it.
-    pub(crate) fn hand_over(&mut self, run: &Uid) -> Option<Arc<Reservation>> {
-        self.inherited.remove(run).map(|i| i.entry)
+    /// Gives a run that is known what a predecessor reserved for it, and from when on it cannot be in effect.
+    pub(crate) fn hand_over(&mut self, run: &Uid) -> Option<(Arc<Reservation>, Duration)> {
+        self.inherited.remove(run).map(|i| (i.entry, i.until))
     }
 
     /// Returns the runs of which only the Ledger tells.
@@ -155,9 +160,7 @@ impl Ledger {
         injections: &BTreeMap<Uid, InjectionSeen>,
     ) {
         let state = |uid: &Uid| injections.get(uid).and_then(|i| i.status.state);
-        let over = |uid: &Uid| {
-            state(uid).is_some_and(InjectionState::is_final) || ended.values().any(|ended| ended.contains(uid))
-        };
+        let over = |uid: &Uid| state(uid).is_some_and(InjectionState::is_final) || has_ended(ended, uid);
         self.inherited.retain(|_, inherited| {
             let uids = &inherited.entry.injections;
             let failed = uids.iter().any(|uid| state(uid) == Some(InjectionState::RestoreFailed));
@@ -199,8 +202,7 @@ impl Ledger {
 
     fn is_as_wished(&self, held: &Entries) -> bool {
         let more = self.inherited.keys().filter(|uid| !self.wish.contains_key(*uid)).count();
-        held.len() == self.wish.len() + more
-            && self.wish.iter().all(|(uid, entry)| held.get(uid).is_some_and(|h| Arc::ptr_eq(h, entry) || h == entry))
+        held.len() == self.wish.len() + more && self.wish.iter().all(|(uid, entry)| held.get(uid) == Some(entry))
     }
 
     pub(crate) fn is_pending(&self, op: OpId) -> bool {

@@ -186,7 +186,7 @@ impl Core {
             self.orphans.insert(seen.uid.clone(), Orphan::new(seen, now));
         }
         self.term = Term::Leading { epoch };
-        self.hand_over(now);
+        self.hand_over();
     }
 
     fn run(&mut self, now: Now, seen: RunSeen) -> Vec<Command> {
@@ -199,7 +199,7 @@ impl Core {
             Some(run) => run.observe(seen),
             None => {
                 self.runs.insert(uid.clone(), Run::new(seen));
-                self.hand_over(now);
+                self.hand_over();
             }
         }
         self.advance_one(now, &uid)
@@ -260,7 +260,7 @@ impl Core {
             && self.ledger.is_pending(op)
         {
             self.ledger.done(now, epoch, outcome);
-            self.hand_over(now);
+            self.hand_over();
             return;
         }
         // An answer to a question of an earlier term finds nobody.
@@ -291,11 +291,11 @@ impl Core {
     }
 
     /// Gives every run what a predecessor reserved for it.
-    fn hand_over(&mut self, now: Now) {
+    fn hand_over(&mut self) {
         let known: Vec<Uid> = self.ledger.inherited().filter(|uid| self.runs.contains_key(*uid)).cloned().collect();
         for uid in known {
-            if let (Some(run), Some(entry)) = (self.runs.get_mut(&uid), self.ledger.hand_over(&uid)) {
-                run.was_reserved(entry, now, &self.settings, &self.ended);
+            if let (Some(run), Some((entry, until))) = (self.runs.get_mut(&uid), self.ledger.hand_over(&uid)) {
+                run.was_reserved(entry, until, &self.ended);
             }
         }
     }

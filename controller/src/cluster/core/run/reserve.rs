@@ -3,8 +3,9 @@
 
 use super::{Cause, Ctx, Run, Stage};
 use crate::cluster::core::Settings;
-use crate::cluster::core::event::{Now, Uid};
-use crate::cluster::core::ledger::RELEASE;
+use crate::cluster::core::event::Uid;
+use crate::cluster::core::ledger::has_ended;
+use rumpus_model::cluster::world::Reservation as Held;
 use rumpus_model::fault::Fault;
 use rumpus_model::scope::Direction;
 use rumpus_model::wire;
@@ -44,32 +45,29 @@ impl Reserve {
 
     /// Looks whether nothing of what is missing is in effect any more.
     pub(super) fn is_over(&mut self, now: Duration, ended: &BTreeMap<String, BTreeSet<Uid>>) -> bool {
-        self.missing.retain(|uid| !ended.values().any(|of_node| of_node.contains(uid)));
+        self.missing.retain(|uid| !has_ended(ended, uid));
         self.until().is_none_or(|until| now >= until)
     }
 }
 
 impl Run {
-    /// Takes over what a predecessor reserved. Where an injection of it is gone, nothing is created in its place: it may
+    /// Takes over what a predecessor reserved, which cannot be in effect from `until` on. Where an injection of it is gone, nothing is created in its place: it may
     /// have been carried out.
     pub(crate) fn was_reserved(
         &mut self,
         entry: Arc<Reservation>,
-        now: Now,
-        settings: &Settings,
+        until: Duration,
         ended: &BTreeMap<String, BTreeSet<Uid>>,
     ) {
         if self.is_finished() {
             return;
         }
         let there: BTreeSet<&Uid> = self.shares.iter().filter_map(|s| s.seen.as_ref()).map(|s| &s.uid).collect();
-        let is_over = |uid: &&Uid| ended.values().any(|of_node| of_node.contains(*uid));
-        let missing = entry.injections.iter().filter(|uid| !there.contains(*uid) && !is_over(uid));
+        let missing = entry.injections.iter().filter(|uid| !there.contains(*uid) && !has_ended(ended, uid));
         self.reserve.missing = missing.cloned().collect();
         let live = matches!(self.stage, Stage::Live);
         if !self.reserve.missing.is_empty() || (!live && !entry.injections.is_empty()) {
-            let lasts = Duration::from_secs(u64::try_from(entry.lasts_seconds).unwrap_or(u64::MAX));
-            self.reserve.until = Some(now.boot.saturating_add(lasts).saturating_add(settings.lease + RELEASE));
+            self.reserve.until = Some(until);
             self.stage = Stage::Live;
             let what = "an injection of it was deleted while no controller was there";
             self.cause.get_or_insert(Cause::Interrupted { what });
@@ -81,18 +79,17 @@ impl Run {
 
     /// Tells the Ledger what is to be held.
     pub(super) fn reserve(&mut self, ctx: &mut Ctx<'_>) {
-        let there = self.shares.iter().filter(|s| s.seen.is_some()).count();
+        let (there, whole) = self.shares_there();
         if let Some((shares, entry)) = &self.reserve.entry
             && *shares == there
         {
             return ctx.ledger.want(entry);
         }
         let recorded = self.written.plan.is_some() && self.written.state >= Some(RunState::Injecting);
-        let whole = self.shares.iter().all(|s| s.seen.is_some() || s.superseded);
         let begins = self.cause.is_none() && recorded && whole;
         let begun = self.shares.iter().any(|s| s.armed_at.is_some()) || self.reserve.before.is_some();
-        if begins || begun {
-            let entry = Arc::new(self.reservation_entry(ctx.settings));
+        if let Some(held) = self.reservation().filter(|_| begins || begun) {
+            let entry = Arc::new(self.written_as(held, ctx.settings));
             ctx.ledger.want(&entry);
             self.reserve.entry = Some((there, entry));
         }
@@ -108,36 +105,34 @@ impl Run {
 
     /// Returns whether everything of it that is there stands in the Ledger, in our own epoch.
     pub(super) fn is_reserved(&self, ctx: &Ctx<'_>) -> bool {
-        let there = self.shares.iter().filter(|s| s.seen.is_some()).count();
-        let whole = self.shares.iter().all(|s| s.seen.is_some() || s.superseded);
+        let (there, whole) = self.shares_there();
         whole && self.reserve.entry.as_ref().is_some_and(|(n, _)| *n == there) && ctx.ledger.holds(self.uid())
     }
 
-    fn reservation_entry(&self, settings: &Settings) -> Reservation {
+    /// Returns how many shares are there, and whether none is still to be created.
+    fn shares_there(&self) -> (usize, bool) {
+        let there = self.shares.iter().filter(|s| s.seen.is_some()).count();
+        (there, self.shares.iter().all(|s| s.seen.is_some() || s.superseded))
+    }
+
+    /// Returns what it holds as the Ledger holds it.
+    fn written_as(&self, held: Held, settings: &Settings) -> Reservation {
         let fault = self.input.as_ref().map(|i| &i.policy.experiment.fault);
-        let (mut delays, mut lasts) = (None, self.duration() + settings.start_window);
-        match fault {
-            Some(Fault::Latency(latency)) => delays = Some(direction(latency.network.direction)),
-            Some(Fault::PodDelete(_) | Fault::PodEvict(_)) => lasts += self.pods.allowed(),
-            Some(Fault::Kill(_) | Fault::Loss(_) | Fault::Partition(_)) | None => {}
-        }
-        lasts += self.grace();
-        let injections = self.shares.iter().filter_map(|s| s.seen.as_ref()).map(|s| s.uid.clone());
-        let pods = self.shares.iter().flat_map(|s| &s.spec.targets).map(|t| t.uid.clone());
-        let pods: BTreeSet<String> = pods.chain(self.pods.uids().map(str::to_owned)).collect();
-        let before = self.reserve.before.as_deref();
-        let (missing, hit) = before.map(|b| (b.injections.clone(), b.pods.clone())).unwrap_or_default();
+        let pods = if fault.is_some_and(Fault::by_controller) { self.pods.allowed() } else { Duration::ZERO };
+        let lasts = self.duration() + settings.start_window + self.grace() + pods;
+        let there = self.shares.iter().filter_map(|s| s.seen.as_ref()).map(|s| &s.uid);
+        let before = self.reserve.before.iter().flat_map(|b| &b.injections);
+        let injections: BTreeSet<&Uid> = there.chain(before).collect();
         Reservation {
-            namespace: self.seen.key.namespace.clone(),
-            name: self.seen.key.name.clone(),
-            uid: self.seen.uid.clone(),
-            policy: self.seen.owners.first().cloned(),
-            // What cannot be told is held to be the worse.
-            takes_down: fault.is_none_or(Fault::takes_down),
-            delays,
+            namespace: held.namespace.to_string(),
+            name: held.run.to_string(),
+            uid: held.run_uid.to_string(),
+            policy: held.policy_uid.as_deref().map(str::to_owned),
+            takes_down: held.takes_down,
+            delays: held.delay.map(|d| direction(d.direction)),
             lasts_seconds: i64::try_from(lasts.as_secs().saturating_add(1)).unwrap_or(i64::MAX),
-            injections: injections.chain(missing).collect::<BTreeSet<_>>().into_iter().collect(),
-            pods: pods.into_iter().chain(hit).collect::<BTreeSet<_>>().into_iter().collect(),
+            injections: injections.into_iter().cloned().collect(),
+            pods: held.pods.iter().map(ToString::to_string).collect(),
         }
     }
 }

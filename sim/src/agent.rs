@@ -4,15 +4,19 @@
 //! event, later. The side that speaks with the API server is in `serve.rs`.
 
 use crate::api::{Answer, Kind};
+use crate::disk::{CAPACITY, Disk, Fault};
 use crate::kernel::{Kernel, Wrong};
-use crate::net::{CallId, Life, Net, Seen, Who};
+use crate::net::{CallId, Life, Net, Seen, waits};
 use crate::plant::Plant;
+use crate::schedule::{Then, What, Who, Work};
 use crate::serve::{Note, Serve};
 use crate::world::Happening;
 use rumpus_agent::cluster::desk::Kept;
-use rumpus_agent::cluster::diary::Entries;
+use rumpus_agent::cluster::diary::{ClusterDiary, Entries, Told};
 use rumpus_agent::cluster::order::Order as Wanted;
 use rumpus_agent::core::{Act, Command, Core, Event, OpId, Order, Outcome, Record};
+use rumpus_agent::journal::{Journal, recover};
+use rumpus_agent::ports::Diary;
 use rumpus_model::change::Change;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -60,20 +64,10 @@ pub(crate) struct Half {
     next_hand: u64,
     /// Questions that still wait.
     pub(crate) open: BTreeSet<OpId>,
-    entries: Entries,
-    /// What the main loop says was reported.
-    pub(crate) reported: BTreeSet<String>,
-    /// The disk has failed: what it says is not believed until the journal is made anew.
-    bad: bool,
+    diary: ClusterDiary<Disk>,
+    pub(crate) told: Told,
+    mending: bool,
     next_wake: Option<Duration>,
-}
-
-/// What outlives a process, and a boot.
-#[derive(Debug, Default)]
-struct Disk {
-    journal: Vec<Record>,
-    /// Its journal was made.
-    made: bool,
 }
 
 /// One node.
@@ -88,6 +82,12 @@ pub struct Node {
     ending: BTreeSet<String>,
     boots: u32,
     booted: Duration,
+    /// How many millionths its boot clock is too fast.
+    drift: i64,
+    /// When the machine slept.
+    slept: Vec<(Duration, Duration)>,
+    /// What the journal held before its last record.
+    before: Option<Vec<u8>>,
     pub life: u32,
     half: Option<Half>,
     serve: Option<Serve>,
@@ -95,9 +95,12 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn new(place: usize) -> Self {
+    pub fn new(place: usize, drift: i64) -> Self {
         Self {
             place,
+            drift,
+            slept: Vec::new(),
+            before: None,
             kernel: Kernel::default(),
             disk: Disk::default(),
             known: BTreeSet::new(),
@@ -113,7 +116,32 @@ impl Node {
 
     /// Returns what CLOCK_BOOTTIME shows.
     pub fn boot(&self, now: Duration) -> Duration {
-        AT_BOOT + now.saturating_sub(self.booted)
+        let up = now.saturating_sub(self.booted);
+        let gained = i64::try_from(up.as_nanos()).unwrap_or(i64::MAX) / 1_000_000 * self.drift;
+        let nanos = Duration::from_nanos(gained.unsigned_abs());
+        AT_BOOT + if gained < 0 { up.saturating_sub(nanos) } else { up + nanos }
+    }
+
+    /// Returns how long the machine was awake between two instants.
+    pub fn awake(&self, from: Duration, to: Duration) -> Duration {
+        let asleep = self.slept.iter().map(|(a, b)| (*b).min(to).saturating_sub((*a).max(from)));
+        to.saturating_sub(from).saturating_sub(asleep.sum())
+    }
+
+    pub fn is_asleep(&self, now: Duration) -> bool {
+        self.slept.last().is_some_and(|(_, until)| *until > now)
+    }
+
+    /// Returns until when it sleeps.
+    pub fn wakes_at(&self) -> Duration {
+        self.slept.last().map(|(_, until)| *until).unwrap_or_default()
+    }
+
+    /// The machine sleeps until then: what its kernel counts stands still, its boot clock does not.
+    pub fn sleeps(&mut self, now: Duration, until: Duration) {
+        self.slept.push((now, until));
+        self.kernel.sleeps(until.saturating_sub(now));
+        self.paused = Some(self.paused.unwrap_or_default().max(until));
     }
 
     pub fn lives(&self) -> bool {
@@ -134,7 +162,7 @@ impl Node {
     }
 
     fn read_journal(&self) -> BTreeSet<String> {
-        let slots = Entries::of(self.disk.journal.clone()).records();
+        let slots = Entries::of(recover::<Record>(&self.disk.bytes()).records).records();
         let id = |record: &Record| match record {
             Record::Intent(intent) => Some(intent.id.clone()),
             Record::Applied { .. } | Record::Ended { .. } | Record::Kept { .. } => None,
@@ -148,13 +176,23 @@ impl Node {
         self.kernel.plant = net.plant;
         let life = self.who();
         let boot = self.boot(net.now);
-        let entries = Entries::of(self.disk.journal.clone());
-        let fresh = !std::mem::replace(&mut self.disk.made, true);
+        let fresh = self.disk.make();
+        let Ok((journal, found)) = Journal::<Record, Disk>::over(self.disk.clone(), CAPACITY, false, || Ok(())) else {
+            return net.check.fail("S8", &format!("{life}: the journal cannot be opened"));
+        };
+        if let Some(damage) = &found.damage {
+            net.check.fail("S8", &format!("{life}: the journal is damaged: {damage:?}"));
+        }
+        if found.torn_tail {
+            net.check.sometimes("a record is torn");
+        }
+        let entries = Entries::of(found.records);
         let (mut kept, recovered) = (Kept { fresh, ..entries.kept() }, entries.live());
         if net.plant == Some(Plant::Amnesia) {
             kept = Kept::default();
         }
         net.tell(&format!("{life}: begins, {} recovered", recovered.len()));
+        let told = Told::default();
         let core = Core::with_contact_each(crate::controller::LEASE, self.boot_id(), boot);
         self.half = Some(Half {
             core,
@@ -164,15 +202,15 @@ impl Node {
             hands: BTreeMap::new(),
             next_hand: 0,
             open: BTreeSet::new(),
-            entries,
-            reported: BTreeSet::new(),
-            bad: false,
+            diary: ClusterDiary::new(journal, entries, told.clone(), None),
+            told,
+            mending: false,
             next_wake: None,
         });
         self.serve = Some(Serve::new(self.place, &self.boot_id(), kept, boot));
         net.after(Duration::ZERO, Happening::Agent(life, Inside::ToCore));
         net.after(Duration::from_micros(1), Happening::Agent(life, Inside::ToCore));
-        let wait = net.hands.millis(20, 400);
+        let wait = net.decide.millis(Some(life.who), "canary", 20, 400);
         net.after(wait, Happening::Agent(life, Inside::Canary));
         net.after(Duration::from_micros(2), Happening::Agent(life, Inside::ServeWake));
         net.watch(life, Kind::Injection);
@@ -184,14 +222,20 @@ impl Node {
         self.serve.as_ref().is_none_or(Serve::has_told_all)
     }
 
-    /// The process dies.
+    /// The process dies, perhaps in the middle of a record.
     pub fn crash(&mut self, net: &mut Net) {
-        if self.lives() {
-            net.tell(&format!("{}: dies", self.who()));
-            if net.plant == Some(Plant::NoSync) {
-                self.disk.journal.pop();
-                self.known = self.read_journal();
+        if let Some(half) = &mut self.half {
+            net.story.tell(net.now, &format!("{}: dies", Life { who: Who::Agent(self.place), number: self.life }));
+            if let Some((_, record)) = half.records.pop_front() {
+                let count = net.decide.usual(Some(Who::Agent(self.place)), "tear").index(1500);
+                self.disk.goes_wrong(Some(Fault::Torn(count)));
+                drop(half.diary.record(&record));
             }
+            if let Some(before) = self.before.take().filter(|_| net.plant == Some(Plant::NoSync)) {
+                self.disk.put_back(&before);
+            }
+            self.disk.stops();
+            self.known = self.read_journal();
         }
         net.unwatch(Who::Agent(self.place));
         (self.half, self.serve, self.paused) = (None, None, None);
@@ -207,6 +251,7 @@ impl Node {
         self.kernel.reboot();
         if wiped {
             self.disk = Disk::default();
+            self.before = None;
             self.known.clear();
         }
     }
@@ -269,7 +314,7 @@ impl Node {
         let life = self.who();
         let Some(half) = &mut self.half else { return };
         half.to_core.push_back(event);
-        let wait = net.hands.micros(5, 300);
+        let wait = net.decide.micros(Some(life.who), "to the reconciler", 5, 300);
         net.after(wait, Happening::Agent(life, Inside::ToCore));
     }
 
@@ -277,13 +322,13 @@ impl Node {
         let life = self.who();
         let Some(half) = &mut self.half else { return };
         half.to_serve.push_back(note);
-        let wait = net.hands.micros(5, 300);
+        let wait = net.decide.micros(Some(life.who), "to the main loop", 5, 300);
         net.after(wait, Happening::Agent(life, Inside::ToServe));
     }
 
     pub(crate) fn reported(&mut self, uid: &str) {
-        if let Some(half) = &mut self.half {
-            half.reported.insert(uid.to_owned());
+        if let Some(half) = &self.half {
+            half.told.reported(uid);
         }
     }
 
@@ -354,7 +399,10 @@ impl Node {
             Command::Record { op, record } => {
                 let Some(half) = &mut self.half else { return };
                 half.records.push_back((op, record));
-                let wait = net.hands.micros(200, 8000);
+                let late = net.decide.turn(life.who, What::Write, |on, rng| {
+                    (on.slow_disks && rng.chance(200)).then(|| Then::Late(20 + rng.below(1980)))
+                });
+                let wait = waits(late, net.decide.micros(Some(life.who), "record", 200, 8000));
                 net.after(wait, Happening::Agent(life, Inside::Journal));
             }
         }
@@ -365,9 +413,13 @@ impl Node {
         let Some(half) = &mut self.half else { return };
         half.next_hand += 1;
         let id = half.next_hand;
+        let work = work(&hand);
         half.hands.insert(id, hand);
-        let slow = net.swarm.slow_kernels && net.hands.chance(50);
-        let wait = if slow { net.hands.millis(20, 4000) } else { net.hands.micros(50, 5000) };
+        let late = net.decide.turn(life.who, What::Hand(work), |on, rng| {
+            (on.slow_kernels && rng.chance(50)).then(|| Then::Late(20 + rng.below(3980)))
+        });
+        let usual = net.decide.micros(Some(life.who), "hand", 50, 5000);
+        let wait = waits(late, usual);
         net.after(wait, Happening::Agent(life, Inside::Hand(id)));
     }
 
@@ -375,11 +427,12 @@ impl Node {
         let boot = self.boot(net.now);
         let life = self.who();
         let Some(hand) = self.half.as_mut().and_then(|h| h.hands.remove(&hand)) else { return };
-        let wrong = match net.hands.below(1000) {
-            0..15 if net.swarm.kernel_errors => Some(Wrong::Fails),
-            15..25 if net.swarm.kernel_errors => Some(Wrong::Lies),
+        let then = net.decide.turn(life.who, What::Order(work(&hand)), |on, rng| match rng.below(1000) {
+            0..15 if on.kernel_errors => Some(Then::Fails),
+            15..25 if on.kernel_errors => Some(Then::Lies),
             _ => None,
-        };
+        });
+        let wrong = then.map(|then| if then == Then::Lies { Wrong::Lies } else { Wrong::Fails });
         let (op, outcome) = match hand {
             Hand::Sweep(op, keep) => {
                 let before = self.kernel.slots().count();
@@ -444,41 +497,69 @@ impl Node {
 
     /// As the journal's thread of `driver.rs` does it.
     fn mend(&mut self, net: &mut Net) {
-        let life = self.who();
-        let Some(half) = self.half.as_mut().filter(|h| h.bad) else { return };
-        if net.swarm.journal_errors && net.hands.chance(500) {
-            return net.after(MEND, Happening::Agent(life, Inside::Mend));
-        }
-        half.bad = false;
-        self.disk.journal = half.entries.records();
-        self.known = self.read_journal();
-        self.tell(net, Event::Journal(Ok(())));
+        let who = Who::Agent(self.place);
+        let Some(half) = &mut self.half else { return };
+        half.mending = false;
+        let then = net.decide.turn(who, What::Mend, |on, rng| {
+            ((on.full_disks || on.broken_disks) && rng.chance(500)).then_some(Then::NoSpace)
+        });
+        self.disk.goes_wrong(then.map(fault));
+        half.diary.mend();
+        self.written(net);
     }
 
-    /// As `diary.rs` does it; a compaction comes at random.
+    /// As the journal's thread of `driver.rs` does it.
     fn record(&mut self, net: &mut Net) {
-        let life = self.who();
+        let who = Who::Agent(self.place);
         let Some(half) = &mut self.half else { return };
         let Some((op, record)) = half.records.pop_front() else { return };
-        half.entries.reported(&std::mem::take(&mut half.reported));
-        half.entries.note(&record);
-        if net.hands.chance(100) {
-            self.disk.journal = half.entries.records();
+        let then = net.decide.turn(who, What::Record, |on, rng| match rng.below(1000) {
+            0..40 if on.full_disks => Some(Then::NoSpace),
+            40..50 if on.broken_disks => Some(Then::Broken),
+            _ => None,
+        });
+        if net.plant == Some(Plant::NoSync) {
+            self.before = Some(self.disk.bytes());
         }
-        let full = net.swarm.journal_errors && net.hands.chance(40);
-        let was_bad = half.bad;
-        half.bad |= net.swarm.journal_errors && net.hands.chance(10);
-        if half.bad && !was_bad {
+        self.disk.goes_wrong(then.map(fault));
+        let done = match net.plant {
+            Some(Plant::NoJournal) => Ok(()),
+            Some(_) | None => half.diary.record(&record),
+        };
+        self.written(net);
+        let outcome = done.map_or_else(|why| Outcome::Failed { why }, |()| Outcome::Ok);
+        self.tell(net, Event::Done { op, outcome });
+    }
+
+    /// What the journal now says of itself; while it refuses it is tried to be made anew.
+    fn written(&mut self, net: &mut Net) {
+        let life = self.who();
+        self.disk.goes_wrong(None);
+        self.known = self.read_journal();
+        let Some(half) = &mut self.half else { return };
+        let refuses = half.diary.refuses();
+        if refuses.is_some() && !std::mem::replace(&mut half.mending, true) {
             net.after(MEND, Happening::Agent(life, Inside::Mend));
         }
-        let fails = full || half.bad;
-        if !fails && net.plant != Some(Plant::NoJournal) {
-            self.disk.journal.push(record);
-        }
-        let said = if half.bad { Err("an earlier write failed".to_owned()) } else { Ok(()) };
-        self.known = self.read_journal();
-        let outcome = if fails { Outcome::Failed { why: "EIO".into() } } else { Outcome::Ok };
-        self.tell(net, Event::Journal(said));
-        self.tell(net, Event::Done { op, outcome });
+        self.tell(net, Event::Journal(refuses.map_or(Ok(()), Err)));
+    }
+}
+
+fn fault(then: Then) -> Fault {
+    if then == Then::Broken { Fault::Broken } else { Fault::Full }
+}
+
+fn work(hand: &Hand) -> Work {
+    let Hand::Order(_, order) = hand else { return Work::Sweep };
+    match order.act {
+        Act::Apply { .. } => Work::Apply,
+        Act::Check => Work::Check,
+        Act::Confirm => Work::Confirm,
+        Act::Disarm => Work::Disarm,
+        Act::Drain => Work::Drain,
+        Act::Escalate => Work::Escalate,
+        Act::Remove { .. } => Work::Remove,
+        Act::Renew { .. } => Work::Renew,
+        Act::Resolve => Work::Resolve,
     }
 }

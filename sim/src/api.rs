@@ -8,11 +8,13 @@ use rumpus_cluster::{ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosRun
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_controller::cluster::seen::NEVER_ARMED;
 use rumpus_model::wire::{InjectionStatus, LedgerSpec, NodeStatus, Phase, RunState, RunStatus};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The kinds that are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Kind {
     Halt,
     Injection,
@@ -159,6 +161,21 @@ pub enum No {
     Server,
     /// Nobody answered: it may have been done.
     Timeout,
+}
+
+impl No {
+    /// Its name, for counting.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "429",
+            Self::Conflict => "409 of a precondition",
+            Self::Exists => "409 of a name",
+            Self::Invalid => "422",
+            Self::NotFound => "404",
+            Self::Server => "5xx",
+            Self::Timeout => "no answer in time",
+        }
+    }
 }
 
 pub type Answer = Result<Reply, No>;

@@ -3,13 +3,15 @@
 use crate::agent::Node;
 use crate::api::{Answer, Api, Kind, Request};
 use crate::controller::LEASE;
-use crate::net::{Life, Net, Who};
+use crate::net::{Life, Net};
+use crate::schedule::Who;
 use crate::users::PROBE;
 use crate::world::node_name;
 use rumpus_agent::cluster::halts;
 use rumpus_cluster::ChaosNode;
 use rumpus_model::halt::Reach;
 use rumpus_model::wire::{ConditionType, Confirmation, InjectionState, Mode, NodeStatus, Phase, RunState, Truth};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use std::time::Duration;
 /// What is allowed for clocks and queues, of node uptime.
 const DELTA: Duration = Duration::from_secs(1);
 
-/// How long a request may be on its way.
+/// How long a request may be on its way: what it says is older than that then.
 const LATE: Duration = Duration::from_secs(30);
 /// How many ends a node tells of.
 const LAST: usize = 64;
@@ -59,8 +61,10 @@ pub struct Check {
     contact: BTreeMap<Who, Duration>,
     /// When the Lease last moved.
     moved: Duration,
-    /// Injections whose end a node has attested with an instant, by which node, and since when.
-    attested: BTreeMap<String, (String, Duration)>,
+    /// Injections whose end a node has attested with an instant, by which life of its agent, and since when.
+    attested: BTreeMap<String, (String, Life, Duration)>,
+    /// The life of each node's agent that read what its predecessor attested, and what that was.
+    writers: BTreeMap<String, (Life, BTreeSet<String>)>,
     /// Pods that a controller decided to delete.
     pub wanted: BTreeSet<String>,
     /// Nothing goes wrong in this world: what is slow is wrong.
@@ -71,7 +75,11 @@ pub struct Check {
     unwanted: BTreeMap<String, Duration>,
     /// Since when each Halt stands.
     halts: BTreeMap<String, Duration>,
+    /// Runs that have to be refused: `namespace/name`.
+    pub invalid: BTreeSet<String>,
     pub broken: Option<String>,
+    /// How often something happened that has to happen sometimes.
+    pub sometimes: BTreeMap<Cow<'static, str>, u64>,
     /// How many faults were in effect at all.
     pub faults: u64,
 }
@@ -82,12 +90,18 @@ impl Check {
         self.broken.get_or_insert_with(|| format!("{invariant}: {what}"));
     }
 
+    /// Counts.
+    pub fn sometimes(&mut self, what: impl Into<Cow<'static, str>>) {
+        *self.sometimes.entry(what.into()).or_default() += 1;
+    }
+
     /// The server has answered.
-    pub fn answered(&mut self, now: Duration, who: Who, request: &Request, answer: &Answer) {
+    pub fn answered(&mut self, now: Duration, life: Life, request: &Request, answer: &Answer) {
         match request {
-            Request::Get(Kind::Lease, _) if answer.is_ok() => drop(self.contact.insert(who, now)),
+            Request::Get(Kind::Lease, _) if answer.is_ok() => drop(self.contact.insert(life.who, now)),
+            Request::Get(Kind::Node, key) if answer.is_ok() => self.reads_own(life, &key.name),
             Request::Renew { .. } if answer.is_ok() => self.moved = now,
-            Request::NodeStatus { name, status } if answer.is_ok() => self.kept(now, name, status),
+            Request::NodeStatus { name, status } if answer.is_ok() => self.kept(now, life, name, status),
             Request::Create(object) if answer.is_ok() && object.kind() == Kind::Lease => self.moved = now,
             Request::Create(_)
             | Request::Delete { .. }
@@ -183,33 +197,43 @@ impl Check {
         if net.check.tight {
             net.check.halted(net.now, &net.api, &mut broken);
         }
-        if runs.len() > net.swarm.budget {
-            broken.push(("S1", format!("{} runs are in effect, {} may be: {runs:?}", runs.len(), net.swarm.budget)));
+        if runs.len() > net.budget {
+            broken.push(("S1", format!("{} runs are in effect, {} may be: {runs:?}", runs.len(), net.budget)));
         }
         for (invariant, what) in broken {
             net.check.fail(invariant, &what);
         }
     }
 
-    /// S7: what a node attests is not taken back.
-    fn kept(&mut self, now: Duration, name: &str, status: &NodeStatus) {
+    /// An agent reads what its predecessor attested.
+    fn reads_own(&mut self, life: Life, name: &str) {
+        if self.writers.get(name).is_none_or(|(before, _)| before.number < life.number) {
+            let own = self.attested.iter().filter(|(_, (node, ..))| node == name);
+            let known = own.map(|(uid, _)| uid.clone()).collect();
+            self.writers.insert(name.to_owned(), (life, known));
+        }
+    }
+
+    /// S7: what a node attests is not taken back. A predecessor's last word that comes late is not known to its successor.
+    fn kept(&mut self, now: Duration, life: Life, name: &str, status: &NodeStatus) {
         let mut named: BTreeSet<&str> = BTreeSet::new();
         for ended in &status.ended {
             if ended.effect_ended.is_some() {
-                self.attested.entry(ended.uid.clone()).or_insert_with(|| (name.to_owned(), now));
+                self.attested.entry(ended.uid.clone()).or_insert_with(|| (name.to_owned(), life, now));
                 named.insert(&ended.uid);
             } else if self.attested.contains_key(&ended.uid) {
                 self.fail("S7", &format!("{name} takes back that {} has ended", ended.uid));
             }
         }
-        let own = self.attested.iter().filter(|(uid, (node, _))| node == name && !named.contains(uid.as_str()));
-        let forgotten: Vec<(String, Duration)> = own.map(|(uid, (_, since))| (uid.clone(), *since)).collect();
-        for (uid, since) in forgotten.into_iter().filter(|_| status.ended.len() < LAST) {
-            // What a predecessor's last word said may come after its successor has read what it said before.
-            if now > since + LATE {
-                self.fail("S7", &format!("{name} has forgotten that {uid} ended"));
-            }
-            self.attested.remove(&uid);
+        let Some((writer, known)) = self.writers.get(name).filter(|_| status.ended.len() < LAST) else { return };
+        let is_forgotten = |(uid, (node, by, since)): (&String, &(String, Life, Duration))| {
+            let own = by == writer || known.contains(uid);
+            node == name && !named.contains(uid.as_str()) && own && now > *since + LATE
+        };
+        let forgotten =
+            self.attested.iter().find(|one| *writer == life && is_forgotten(*one)).map(|(uid, _)| uid.clone());
+        if let Some(uid) = forgotten {
+            self.fail("S7", &format!("{name} has forgotten that {uid} ended"));
         }
     }
 
@@ -249,16 +273,18 @@ impl Check {
     /// S3, S6.
     fn times(&self, now: Duration, node: &Node, id: &str, slot: &Slot, broken: &mut Vec<(&'static str, String)>) {
         let begun = self.begun.get(id).copied().unwrap_or(now);
-        if slot.duration.is_some_and(|d| now > begun + d + DELTA) {
+        // While a machine sleeps nothing there is anybody's to feel.
+        let awake = |since: Duration| node.awake(since, now);
+        if slot.duration.is_some_and(|d| awake(begun) > d + DELTA) {
             broken.push(("S3", format!("slot {id} began at {begun:?} and outlives {:?}", slot.duration)));
         }
         let contact = self.contact.get(&Who::Agent(node.place)).copied().unwrap_or_default();
-        if now > contact + LEASE + LEASE / 5 + DELTA {
+        if awake(contact) > LEASE + LEASE / 5 + DELTA {
             broken.push(("S6", format!("slot {id} lives, last contact of {} at {contact:?}", node_name(node.place))));
         }
         // What was armed while the controller lived may be begun late, by a node that was cut off meanwhile: it has its
         // lease from then on.
-        if now > self.moved.max(begun) + LEASE * 2 + LEASE / 5 + DELTA {
+        if awake(self.moved.max(begun)) > LEASE * 2 + LEASE / 5 + DELTA {
             broken.push(("S6", format!("slot {id} lives, the Lease moved last at {:?}", self.moved)));
         }
     }
@@ -332,8 +358,24 @@ impl Check {
         }
     }
 
+    /// Counts what became of everything.
+    fn count_ends(net: &mut Net) {
+        let mut ends = Vec::new();
+        for run in net.api.runs() {
+            let status = run.status.clone().unwrap_or_default();
+            let done = status.conditions.iter().find(|c| c.type_ == ConditionType::Finished);
+            ends.extend(done.map(|c| format!("a run ended: {}", c.reason)));
+            ends.extend(status.verdict.map(|verdict| format!("a verdict: {verdict:?}")));
+            ends.extend(status.confirmation.map(|said| format!("an end: {said:?}")));
+        }
+        let states = net.api.injections().filter_map(|i| i.status.as_ref()?.state);
+        ends.extend(states.map(|state| format!("an injection: {state:?}")));
+        ends.into_iter().for_each(|end| net.check.sometimes(end));
+    }
+
     /// What must hold some time after all trouble is over.
     pub fn at_rest(net: &mut Net, nodes: &[Node]) {
+        Self::count_ends(net);
         let mut broken = Vec::new();
         for run in net.api.runs() {
             let state = run.status.as_ref().and_then(|s| s.state);
@@ -343,13 +385,17 @@ impl Check {
         }
         for run in net.api.runs().filter(|_| net.check.tight) {
             let done = run.status.iter().flat_map(|s| &s.conditions).find(|c| c.type_ == ConditionType::Finished);
-            let bad = done.filter(|c| !FINE.contains(&c.reason.as_str()));
+            let invalid = net.check.invalid.contains(&format!("{}/{}", run.namespace(), run.name()));
+            let bad = done.filter(|c| !FINE.contains(&c.reason.as_str()) && !(invalid && c.reason == "Invalid"));
             broken.extend(bad.map(|c| ("L5", format!("run {} ended by {}: {}", run.name(), c.reason, c.message))));
         }
         for run in net.api.runs().filter(|r| r.spec.mode != Some(Mode::Armed)) {
             if net.check.slots.values().any(|s| s.run == format!("{}/{}", run.namespace(), run.name())) {
                 broken.push(("S10", format!("{} is a dry run, and was carried out", run.name())));
             }
+        }
+        if let Some(slot) = net.check.slots.values().find(|s| net.check.invalid.contains(&s.run)) {
+            broken.push(("S11", format!("{} had to be refused, and was carried out", slot.run)));
         }
         for injection in net.api.injections() {
             let state = injection.status.as_ref().and_then(|s| s.state);
@@ -366,9 +412,8 @@ impl Check {
             if let Some(slot) = node.kernel.slots().next() {
                 broken.push(("L1", format!("slot {slot} is left on {}", node_name(node.place))));
             }
-            for (inode, network) in &node.kernel.networks {
-                let expected = BTreeMap::from([("cni".to_owned(), inode * 7), ("policy".to_owned(), 11)]);
-                if network.foreign != expected {
+            for network in node.kernel.networks.values() {
+                if network.foreign != network.expected {
                     broken.push(("S5", format!("what others put into the network of {} changed", network.pod)));
                 }
             }

@@ -4,8 +4,9 @@
 //! snapshot for a plan is put together in [`crate::snapshot`].
 
 use crate::api::{Answer, Kind, No, Object, Reply, Request};
-use crate::net::{CallId, Life, Net, Seen, Who};
+use crate::net::{CallId, Life, Net, Seen};
 use crate::plant::Plant;
+use crate::schedule::Who;
 use crate::snapshot::Snapshot;
 use crate::translate::{outcome, request, told_of_lease};
 use crate::world::{Happening, wall};
@@ -87,6 +88,11 @@ impl Controller {
         Self { place, life: 0, identity: 0, skew, process: None, paused: None }
     }
 
+    /// Its wall clock jumps.
+    pub fn jumps(&mut self, by: SignedDuration) {
+        self.skew = self.skew.saturating_add(by);
+    }
+
     pub fn lives(&self) -> bool {
         self.process.is_some()
     }
@@ -116,7 +122,7 @@ impl Controller {
             election: None,
             standing: Standing::Following,
             asked: BTreeMap::new(),
-            snapshot: Snapshot::new(net.swarm.budget),
+            snapshot: Snapshot::new(net.budget),
             told: BTreeMap::new(),
             next_wake: None,
         };

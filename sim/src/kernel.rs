@@ -34,6 +34,8 @@ pub struct Network {
     pub things: BTreeMap<(String, Part), Thing>,
     /// What others put there: name and content.
     pub foreign: BTreeMap<String, u64>,
+    /// The same, as they last put it there.
+    pub expected: BTreeMap<String, u64>,
 }
 
 /// How an act goes wrong.
@@ -61,7 +63,7 @@ impl Kernel {
     pub fn pod_begins(&mut self, pod: &str) {
         self.next_inode += 1;
         let foreign = BTreeMap::from([("cni".to_owned(), self.next_inode * 7), ("policy".to_owned(), 11)]);
-        let network = Network { pod: pod.to_owned(), things: BTreeMap::new(), foreign };
+        let network = Network { pod: pod.to_owned(), things: BTreeMap::new(), expected: foreign.clone(), foreign };
         self.networks.insert(self.next_inode, network);
     }
 
@@ -207,6 +209,30 @@ impl Kernel {
         }
         let failed = if wrong { vec!["a table of ours".into()] } else { Vec::new() };
         Outcome::Swept { found, failed }
+    }
+
+    /// The machine slept for so long: what gates and workers wait for stood still.
+    pub fn sleeps(&mut self, span: Duration) {
+        for thing in self.networks.values_mut().flat_map(|n| n.things.values_mut()) {
+            thing.until = if thing.until.is_zero() { thing.until } else { thing.until + span };
+        }
+    }
+
+    /// Somebody else takes all tables away.
+    pub fn flushed(&mut self) -> usize {
+        let before = self.slots().count();
+        for network in self.networks.values_mut() {
+            network.things.retain(|(_, part), _| *part != Part::Table);
+        }
+        before - self.slots().count()
+    }
+
+    /// Somebody else puts something there.
+    pub fn foreign(&mut self, name: &str) {
+        for network in self.networks.values_mut() {
+            network.foreign.insert(name.to_owned(), 11);
+            network.expected.insert(name.to_owned(), 11);
+        }
     }
 
     /// The machine restarts: what the kernel held is gone, and pods begin anew in networks of their own.

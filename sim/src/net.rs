@@ -2,21 +2,15 @@
 
 use crate::api::{Answer, Api, Kind, No, Object, Reply, Request, Told};
 use crate::check::Check;
+use crate::decide::Decider;
 use crate::plant::Plant;
 use crate::queue::Queue;
-use crate::rng::Rng;
+use crate::schedule::{Then, Verb, What, Who};
 use crate::story::Story;
-use crate::swarm::Swarm;
 use crate::world::Happening;
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
-
-/// A process, by its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Who {
-    Agent(usize),
-    Controller(usize),
-}
 
 /// One life of a process: what was meant for a former one reaches nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,22 +28,7 @@ pub struct Call {
     pub id: CallId,
     pub life: Life,
     pub request: Request,
-    fate: Fate,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Answered,
-    /// Not done.
-    Busy,
-    /// 5xx, not done.
-    Fails,
-    /// 5xx, done.
-    FailsLate,
-    /// The request is lost.
-    Lost,
-    /// The answer is lost.
-    Silent,
+    fate: Option<Then>,
 }
 
 /// What a watch says next.
@@ -80,34 +59,35 @@ pub struct Net {
     pub now: Duration,
     pub queue: Queue<Happening>,
     pub api: Api,
-    pub swarm: Swarm,
+    pub decide: Decider,
+    /// How many runs may be active at once.
+    pub budget: usize,
     pub story: Story,
     pub check: Check,
     /// Who is cut off, and until when.
     pub cut: BTreeMap<Who, Duration>,
-    pub hands: Rng,
+    /// Whose watches are behind, and until when.
+    pub stale: BTreeMap<Who, Duration>,
     pub plant: Option<Plant>,
-    next_call: CallId,
-    calls: Rng,
-    lags: Rng,
+    /// By process, so that what one does moves no number of another.
+    calls: BTreeMap<Who, CallId>,
     watches: Vec<Watch>,
 }
 
 impl Net {
-    pub fn new(seed: u64, swarm: Swarm, trace: bool, plant: Option<Plant>) -> Self {
+    pub fn new(seed: u64, decide: Decider, budget: usize, trace: bool, plant: Option<Plant>) -> Self {
         Self {
             now: Duration::ZERO,
             queue: Queue::new(seed),
             api: Api::new(plant),
-            swarm,
+            decide,
+            budget,
             story: Story::new(trace),
             check: Check::default(),
             cut: BTreeMap::new(),
-            hands: Rng::new(seed, "hands"),
+            stale: BTreeMap::new(),
             plant,
-            next_call: 1,
-            calls: Rng::new(seed, "calls"),
-            lags: Rng::new(seed, "lags"),
+            calls: BTreeMap::new(),
             watches: Vec::new(),
         }
     }
@@ -126,60 +106,64 @@ impl Net {
 
     /// Sends a request; its answer comes as [`Happening::Answer`], within `limit` in any case.
     pub fn call(&mut self, life: Life, limit: Duration, request: Request) -> CallId {
-        let id = self.next_call;
-        self.next_call += 1;
-        let slow = self.swarm.slow_requests && self.calls.chance(100);
-        let wait = if slow { self.calls.millis(50, 9000) } else { self.calls.micros(500, 4000) };
-        let fate = self.fate();
-        self.after(wait, Happening::Arrive(Box::new(Call { id, life, request, fate })));
+        let count = self.calls.entry(life.who).or_default();
+        *count += 1;
+        let id = *count;
+        let (verb, kind) = about(&request);
+        let late = self.decide.turn(life.who, What::Way(verb, kind), |on, rng| {
+            (on.slow_requests && rng.chance(100)).then(|| Then::Late(50 + rng.below(8950)))
+        });
+        let usual = self.decide.micros(Some(life.who), "way", 500, 4000);
+        let fate = self.decide.turn(life.who, What::Request(verb, kind), |on, rng| match rng.below(1000) {
+            0..40 if on.lost_requests => Some(Then::Lost),
+            40..80 if on.lost_replies => Some(Then::Silent),
+            80..110 if on.busy_server => Some(Then::Busy),
+            110..130 if on.busy_server => Some(Then::Fails),
+            130..150 if on.busy_server => Some(Then::Lies),
+            _ => None,
+        });
+        self.after(waits(late, usual), Happening::Arrive(Box::new(Call { id, life, request, fate })));
         self.after(limit, Happening::Answer(life, id, Err(No::Timeout)));
         id
-    }
-
-    fn fate(&mut self) -> Fate {
-        let swarm = &self.swarm;
-        let draw = self.calls.below(1000);
-        match draw {
-            0..40 if swarm.lost_requests => Fate::Lost,
-            40..80 if swarm.lost_replies => Fate::Silent,
-            80..110 if swarm.busy_server => Fate::Busy,
-            110..130 if swarm.busy_server => Fate::Fails,
-            130..150 if swarm.busy_server => Fate::FailsLate,
-            _ => Fate::Answered,
-        }
     }
 
     /// A request reaches the server.
     pub fn arrive(&mut self, call: Call) {
         let Call { id, life, request, fate } = call;
-        if self.is_cut(life.who) || fate == Fate::Lost {
+        if self.is_cut(life.who) || fate == Some(Then::Lost) {
             return;
         }
+        let (verb, kind) = about(&request);
         let answer = match fate {
-            Fate::Busy => Err(No::Busy),
-            Fate::Fails => Err(No::Server),
-            Fate::Answered | Fate::FailsLate | Fate::Silent | Fate::Lost => {
+            Some(Then::Busy) => Err(No::Busy),
+            Some(Then::Fails) => Err(No::Server),
+            None | Some(_) => {
                 let shown = show(&request);
                 let answer = self.api.carry_out(request.clone());
                 if let Some(shown) = shown {
                     let line = format!("{life}: {shown} -> {}", result(&answer));
                     self.tell(&line);
                 }
-                if fate == Fate::Answered {
-                    self.check.answered(self.now, life.who, &request, &answer);
+                if fate.is_none() {
+                    self.check.answered(self.now, life, &request, &answer);
                 }
                 self.spread();
                 answer
             }
         };
         let answer = match fate {
-            Fate::FailsLate => Err(No::Server),
-            Fate::Silent | Fate::Lost => return,
-            Fate::Answered | Fate::Busy | Fate::Fails => answer,
+            Some(Then::Lies) => Err(No::Server),
+            Some(Then::Silent) => return self.check.sometimes("an answer is lost"),
+            None | Some(_) => answer,
         };
-        let slow = self.swarm.slow_requests && self.calls.chance(50);
-        let wait = if slow { self.calls.millis(50, 4000) } else { self.calls.micros(300, 3000) };
-        self.after(wait, Happening::Answer(life, id, answer));
+        if let Err(no) = &answer {
+            self.check.sometimes(no.name());
+        }
+        let late = self.decide.turn(life.who, What::Answer(verb, kind), |on, rng| {
+            (on.slow_requests && rng.chance(50)).then(|| Then::Late(50 + rng.below(3950)))
+        });
+        let usual = self.decide.micros(Some(life.who), "answer", 300, 3000);
+        self.after(waits(late, usual), Happening::Answer(life, id, answer));
     }
 
     /// A request of somebody who is never cut off and never unsure.
@@ -192,6 +176,20 @@ impl Net {
         answer
     }
 
+    /// Hashes what decides what comes of it all.
+    pub(crate) fn hash_state(&self, hasher: &mut impl Hasher) {
+        format!("{:?} {:?} {:?}", self.api, self.watches, self.calls).hash(hasher);
+        format!("{:?}", self.queue.all()).hash(hasher);
+    }
+
+    /// Every Halt is lifted.
+    pub fn lift_all(&mut self) {
+        let halts: Vec<_> = self.api.list(Kind::Halt).map(Object::key).collect();
+        for key in halts {
+            drop(self.by_hand("user", Request::Delete { kind: Kind::Halt, key, uid: None }));
+        }
+    }
+
     /// Tells every watch what has changed.
     pub fn spread(&mut self) {
         for told in self.api.take_news() {
@@ -200,14 +198,19 @@ impl Net {
                 Told::Gone(object) => (object, true),
             };
             for id in 0..self.watches.len() {
-                let slow = self.swarm.slow_watches && self.lags.chance(50);
-                let lag = if slow { self.lags.millis(100, 8000) } else { self.lags.micros(300, 5000) };
-                let now = self.now;
-                let Some(watch) = self.watches.get_mut(id) else { continue };
+                let Some(watch) = self.watches.get(id) else { continue };
                 if watch.kind != object.kind() || watch.broken {
                     continue;
                 }
-                watch.last = watch.last.max(now + lag);
+                let (who, kind) = (watch.life.who, watch.kind);
+                let late = self.decide.turn(who, What::Watch(kind), |on, rng| {
+                    (on.slow_watches && rng.chance(50)).then(|| Then::Late(100 + rng.below(7900)))
+                });
+                let usual = self.decide.micros(Some(who), "watch", 300, 5000);
+                let behind = self.stale.get(&who).copied().unwrap_or_default();
+                let at = behind.max(self.now) + waits(late, usual);
+                let Some(watch) = self.watches.get_mut(id) else { continue };
+                watch.last = watch.last.max(at);
                 let seen = if gone { Seen::Gone(object.clone()) } else { Seen::Changed(object.clone()) };
                 watch.queue.push_back((watch.last, seen));
                 let (last, stream) = (watch.last, watch.stream);
@@ -219,7 +222,7 @@ impl Net {
     /// Begins a watch.
     pub fn watch(&mut self, life: Life, kind: Kind) {
         self.watches.push(Watch { life, kind, queue: VecDeque::new(), broken: true, stream: 0, last: Duration::ZERO });
-        let wait = self.lags.millis(1, 20);
+        let wait = self.decide.millis(Some(life.who), "begin to watch", 1, 20);
         self.after(wait, Happening::Relist(self.watches.len() - 1));
     }
 
@@ -239,14 +242,17 @@ impl Net {
         watch.broken = true;
         watch.stream += 1;
         watch.queue.clear();
+        let who = watch.life.who;
         let line = format!("watch of {} on {:?} breaks", watch.life, watch.kind);
         self.tell(&line);
-        let wait = self.lags.millis(10, 12_000);
+        let wait = self.decide.millis(Some(who), "list again", 10, 12_000);
         self.after(wait, Happening::Relist(id));
     }
 
-    pub fn any_watch(&mut self) -> WatchId {
-        self.lags.index(self.watches.len())
+    /// Returns the present watch of somebody on a kind.
+    pub fn watch_of(&self, who: Who, kind: Kind) -> Option<WatchId> {
+        let is_it = |w: &Watch| w.life.who == who && w.life.number != u32::MAX && w.kind == kind;
+        self.watches.iter().position(is_it)
     }
 
     /// A broken watch lists anew.
@@ -255,7 +261,7 @@ impl Net {
         if who.number == u32::MAX {
             return;
         }
-        let lag = self.lags.millis(1, 10);
+        let lag = self.decide.millis(Some(who.who), "list", 1, 10);
         if self.is_cut(who.who) {
             return self.after(Duration::from_secs(1) + lag, Happening::Relist(id));
         }
@@ -293,10 +299,29 @@ impl Net {
 
 impl std::fmt::Display for Life {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.who {
-            Who::Agent(n) => write!(f, "agent-{n}.{}", self.number),
-            Who::Controller(n) => write!(f, "controller-{n}.{}", self.number),
-        }
+        write!(f, "{}.{}", self.who, self.number)
+    }
+}
+
+/// How long it takes.
+pub(crate) fn waits(late: Option<Then>, usual: Duration) -> Duration {
+    if let Some(Then::Late(millis)) = late { Duration::from_millis(millis) } else { usual }
+}
+
+/// Returns what is asked of what.
+fn about(request: &Request) -> (Verb, Kind) {
+    match request {
+        Request::Create(object) => (Verb::Create, object.kind()),
+        Request::Delete { kind, .. } => (Verb::Delete, *kind),
+        Request::Get(kind, _) => (Verb::Get, *kind),
+        Request::List(kind) => (Verb::List, *kind),
+        Request::InjectionStatus { .. } => (Verb::Status, Kind::Injection),
+        Request::NodeStatus { .. } => (Verb::Status, Kind::Node),
+        Request::RunStatus { .. } => (Verb::Status, Kind::Run),
+        Request::Phase { .. } => (Verb::Patch, Kind::Injection),
+        Request::Renew { .. } => (Verb::Patch, Kind::Lease),
+        Request::Ledger { .. } => (Verb::Patch, Kind::Ledger),
+        Request::Stop(_) => (Verb::Patch, Kind::Run),
     }
 }
 

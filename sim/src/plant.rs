@@ -1,9 +1,11 @@
 //! Faults that are put into the glue on purpose, so that it can be seen that each invariant finds what it is for.
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 /// One planted fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Plant {
     /// The journal calls durable what it has not written.
     NoJournal,

@@ -1,4 +1,5 @@
-//! What will happen, by time. Of what happens at the same instant the seed decides the order.
+//! What will happen, by time. Of what happens at the same instant the seed decides, for each instant anew, whether the
+//! first or the last that was asked for comes first.
 
 use crate::rng::Rng;
 use std::cmp::Ordering;
@@ -9,25 +10,52 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Queue<E> {
     heap: BinaryHeap<Entry<E>>,
-    ties: Rng,
+    seed: u64,
     next: u64,
 }
 
 #[derive(Debug)]
 struct Entry<E> {
-    key: (Duration, u64, u64),
+    key: (Duration, u64),
     event: E,
 }
 
 impl<E> Queue<E> {
     pub fn new(seed: u64) -> Self {
-        Self { heap: BinaryHeap::new(), ties: Rng::new(seed, "ties"), next: 0 }
+        Self { heap: BinaryHeap::new(), seed, next: 0 }
     }
 
     pub fn push(&mut self, at: Duration, event: E) {
         self.next += 1;
-        let key = (at, self.ties.draw(), self.next);
+        let instant = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        let last_first = Rng::at(self.seed, instant).chance(500);
+        let key = (at, if last_first { u64::MAX - self.next } else { self.next });
         self.heap.push(Entry { key, event });
+    }
+
+    /// Takes all that happens next at the same instant, in the order in which it was asked for.
+    pub fn pop_instant(&mut self) -> Option<(Duration, Vec<(u64, E)>)> {
+        let at = self.heap.peek()?.key.0;
+        let mut all = Vec::new();
+        while self.heap.peek().is_some_and(|e| e.key.0 == at) {
+            all.extend(
+                self.heap.pop().map(|e| (if e.key.1 > u64::MAX / 2 { u64::MAX - e.key.1 } else { e.key.1 }, e.event)),
+            );
+        }
+        all.sort_by_key(|(number, _)| *number);
+        Some((at, all))
+    }
+
+    /// Puts back what was taken.
+    pub fn put_back(&mut self, at: Duration, all: Vec<(u64, E)>) {
+        self.heap.extend(all.into_iter().map(|(number, event)| Entry { key: (at, number), event }));
+    }
+
+    /// Returns all that will happen, in its order.
+    pub fn all(&self) -> Vec<(Duration, &E)> {
+        let mut all: Vec<&Entry<E>> = self.heap.iter().collect();
+        all.sort_by_key(|e| e.key);
+        all.into_iter().map(|e| (e.key.0, &e.event)).collect()
     }
 
     pub fn pop(&mut self) -> Option<(Duration, E)> {

@@ -14,6 +14,11 @@ impl Rng {
         rng
     }
 
+    /// Begins at a place of a stream, whatever was drawn before it.
+    pub fn at(stream: u64, place: u64) -> Self {
+        Self(stream.wrapping_add(place.wrapping_mul(0xD1B5_4A32_D192_ED03)))
+    }
+
     /// Draws any number.
     pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -269,7 +269,7 @@ impl Serve {
         for act in acts {
             match act {
                 Act::Assemble(order) => {
-                    let wait = net.hands.millis(1, 30);
+                    let wait = net.decide.millis(Some(node.who().who), "assemble", 1, 30);
                     net.after(wait, Happening::Agent(node.who(), Inside::Assemble(order)));
                 }
                 Act::Tell(event) => node.tell(net, *event),

@@ -5,15 +5,18 @@ use crate::agent::{Inside, Node};
 use crate::api::{Answer, Kind, Object, Request};
 use crate::check::Check;
 use crate::controller::Controller;
-use crate::net::{Call, CallId, Life, Net, Who};
+use crate::decide::Decider;
+use crate::exhaust::{Chooser, Next};
+use crate::net::{Call, CallId, Life, Net};
 use crate::plant::Plant;
-use crate::rng::Rng;
-use crate::swarm::Swarm;
-use crate::users::{Deed, Users};
+use crate::schedule::{Deed, Schedule, Trouble, Who};
+use crate::{swarm, users};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rumpus_cluster::ChaosNode;
 use rumpus_model::wire::NodeSpec;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +42,7 @@ pub enum Happening {
     Proof,
     Relist(usize),
     Start(Who, bool),
-    Trouble,
+    Trouble(Trouble),
     Watch(usize, u32),
 }
 
@@ -52,18 +55,26 @@ pub struct End {
     pub time: Duration,
     pub happenings: u64,
     pub faults: u64,
+    /// How often something happened that has to happen sometimes.
+    pub sometimes: BTreeMap<Cow<'static, str>, u64>,
+    /// All of it as data.
+    pub schedule: Schedule,
+    /// What was written and never came about.
+    pub unmet: Vec<String>,
 }
 
-struct World {
-    net: Net,
-    controllers: Vec<Controller>,
-    nodes: Vec<Node>,
-    users: Users,
-    trouble: Rng,
+pub(crate) struct World {
+    pub(crate) net: Net,
+    pub(crate) controllers: Vec<Controller>,
+    pub(crate) nodes: Vec<Node>,
+    schedule: Schedule,
+    unmet: Vec<String>,
     /// How many pods there should be.
     pods: usize,
     rested: bool,
     happenings: u64,
+    /// Of these, in the present second.
+    within: u64,
 }
 
 /// Returns a node's name.
@@ -83,85 +94,135 @@ pub fn shown(at: Duration) -> String {
     format!("{:.6}", wall(at, SignedDuration::ZERO))
 }
 
-/// Runs one seed; anything may go wrong for `time`.
-pub fn run(seed: u64, time: Duration, trace: bool, plant: Option<Plant>) -> End {
-    let mut world = World::new(seed, time, trace, plant);
-    world.run();
-    let Net { now, story, check, .. } = world.net;
-    End {
-        hash: story.hash,
-        broken: check.broken,
-        lines: story.lines.into(),
-        time: now,
-        happenings: world.happenings,
-        faults: check.faults,
-    }
+/// Runs the world of a seed; anything may go wrong for `length`.
+pub fn run(seed: u64, length: Duration, trace: bool, plant: Option<Plant>) -> End {
+    let (schedule, classes) = swarm::draw(seed, length);
+    World::new(schedule, Decider::drawing(seed, classes), trace, plant).to_its_end()
+}
+
+/// Runs the world of a schedule.
+pub fn replay(schedule: &Schedule, trace: bool, plant: Option<Plant>) -> End {
+    let decide = Decider::given(schedule.seed, &schedule.turns);
+    World::new(schedule.clone(), decide, trace, plant).to_its_end()
 }
 
 impl World {
-    fn new(seed: u64, time: Duration, trace: bool, plant: Option<Plant>) -> Self {
-        let swarm = Swarm::draw(seed);
-        let mut trouble = Rng::new(seed, "trouble");
-        let mut net = Net::new(seed, swarm.clone(), trace, plant);
-        net.tell(&format!("{swarm:?}"));
-        net.check.tight = swarm.calm;
-        let skew = |rng: &mut Rng| {
-            let seconds = i64::try_from(rng.below(7200)).unwrap_or_default() - 3600;
-            if swarm.skewed_clocks { SignedDuration::from_secs(seconds) } else { SignedDuration::ZERO }
-        };
-        let controllers = (0..swarm.controllers).map(|place| Controller::new(place, skew(&mut trouble))).collect();
-        let nodes = (0..swarm.nodes).map(Node::new).collect();
+    pub(crate) fn new(schedule: Schedule, decide: Decider, trace: bool, plant: Option<Plant>) -> Self {
+        let mut net = Net::new(schedule.seed, decide, schedule.budget, trace, plant);
+        net.tell(&format!(
+            "{} nodes {:?}, controllers {:?}, {} runs at once, calm={}",
+            schedule.nodes, schedule.drifts, schedule.controllers, schedule.budget, schedule.calm
+        ));
+        net.check.tight = schedule.calm;
+        let ahead = schedule.controllers.iter().map(|seconds| SignedDuration::from_secs(*seconds));
+        let controllers = ahead.enumerate().map(|(place, skew)| Controller::new(place, skew)).collect();
+        let drift = |place: usize| schedule.drifts.get(place).copied().unwrap_or_default();
+        let nodes = (0..schedule.nodes).map(|place| Node::new(place, drift(place))).collect();
+        let pods = schedule.nodes * 2;
         let mut world = Self {
             net,
             controllers,
             nodes,
-            users: Users::new(seed),
-            trouble,
-            pods: swarm.nodes * 2,
+            schedule,
+            unmet: Vec::new(),
+            pods,
             rested: false,
             happenings: 0,
+            within: 0,
         };
-        world.begin(&swarm, time);
+        world.begin();
         world
     }
 
-    fn begin(&mut self, swarm: &Swarm, time: Duration) {
-        for place in 0..swarm.nodes {
+    fn begin(&mut self) {
+        for place in 0..self.nodes.len() {
             let metadata = ObjectMeta { name: Some(node_name(place)), ..ObjectMeta::default() };
             let node = Object::Node(Arc::new(ChaosNode::new(metadata, NodeSpec {})));
             drop(self.net.by_hand("setup", Request::Create(Box::new(node))));
             self.net.after(Duration::ZERO, Happening::Start(Who::Agent(place), true));
         }
-        for place in 0..swarm.controllers {
-            let wait = self.trouble.millis(0, 2000);
-            self.net.after(wait, Happening::Start(Who::Controller(place), true));
+        for place in 0..self.controllers.len() {
+            let who = Who::Controller(place);
+            let wait = self.net.decide.millis(Some(who), "begin", 0, 2000);
+            self.net.after(wait, Happening::Start(who, true));
         }
         self.deployment();
-        for (at, deed) in self.users.intend(swarm.runs, swarm.hostile_users, time) {
-            self.net.after(at, Happening::Deed(deed));
+        for deed in &self.schedule.deeds {
+            self.net.queue.push(deed.time(), Happening::Deed(deed.what.clone()));
+        }
+        for trouble in &self.schedule.troubles {
+            self.net.queue.push(trouble.time(), Happening::Trouble(trouble.what.clone()));
         }
         self.net.after(Duration::from_secs(2), Happening::Collect);
-        self.net.after(Duration::from_secs(3), Happening::Trouble);
-        self.net.after(time, Happening::Heal);
-        self.net.after(time + REST, Happening::Rest);
+        self.net.after(self.schedule.length(), Happening::Heal);
+        let rest = self.schedule.rest.map_or(REST, Duration::from_secs);
+        self.net.after(self.schedule.length() + rest, Happening::Rest);
+    }
+
+    fn to_its_end(mut self) -> End {
+        self.run();
+        self.end()
+    }
+
+    fn end(self) -> End {
+        let Net { now, story, check, decide, .. } = self.net;
+        let mut unmet = self.unmet;
+        for turn in self.schedule.turns.iter().filter(|turn| !decide.made.contains(turn)) {
+            unmet.push(format!("{} never does {:?} for the {}. time", turn.who, turn.what, turn.nth));
+        }
+        End {
+            hash: story.hash,
+            broken: check.broken,
+            lines: story.lines.into(),
+            time: now,
+            happenings: self.happenings,
+            faults: check.faults,
+            sometimes: check.sometimes,
+            schedule: Schedule { turns: decide.made, ..self.schedule },
+            unmet,
+        }
     }
 
     fn run(&mut self) {
-        let (mut second, mut within) = (0, 0);
         while let Some((at, happening)) = self.net.queue.pop() {
-            self.net.now = at;
-            self.happenings += 1;
-            within = if at.as_secs() == second { within + 1 } else { 0 };
-            second = at.as_secs();
-            if within > MOST {
-                self.net.check.fail("L1", "it never comes to rest");
-            }
-            self.happen(happening);
-            Check::scan(&mut self.net, &self.nodes);
-            if self.rested || self.net.check.broken.is_some() {
+            if self.goes_on(at, happening, true) {
                 return;
             }
         }
+    }
+
+    /// Runs with choices.
+    pub(crate) fn explored<'a>(mut self, mut chooser: Chooser<'a>) -> (End, Chooser<'a>) {
+        loop {
+            match self.chosen(&mut chooser) {
+                Next::Over => break,
+                Next::Dies(at, who) => {
+                    self.net.now = at;
+                    self.dies(who, false);
+                }
+                Next::Happens(at, happening) => {
+                    if self.goes_on(at, happening, !chooser.is_known()) {
+                        break;
+                    }
+                }
+            }
+        }
+        (self.end(), chooser)
+    }
+
+    /// One thing happens, and is judged unless it was before; returns whether it was the last.
+    fn goes_on(&mut self, at: Duration, happening: Happening, judged: bool) -> bool {
+        self.within = if at.as_secs() == self.net.now.as_secs() { self.within + 1 } else { 0 };
+        self.net.now = at;
+        self.happenings += 1;
+        if self.within > MOST {
+            self.net.check.fail("L1", "it never comes to rest");
+        }
+        self.happen(happening);
+        if judged {
+            Check::scan(&mut self.net, &self.nodes);
+        }
+        self.rested || self.net.check.broken.is_some()
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -185,18 +246,22 @@ impl World {
                     self.net.tell("garbage is collected");
                     self.net.spread();
                 }
-                let wait = self.trouble.millis(500, 8000);
+                let wait = self.net.decide.millis(None, "collect", 500, 8000);
                 self.net.after(wait, Happening::Collect);
             }
             Happening::Deed(deed) => {
-                self.users.act(&mut self.net, &deed);
+                users::act(&mut self.net, &deed);
                 self.pods_end();
             }
             Happening::Deployment => self.deployment(),
             Happening::Heal => self.heal(),
             Happening::Rest => {
                 Check::at_rest(&mut self.net, &self.nodes);
-                self.users.act(&mut self.net, &Deed::Probe);
+                if self.schedule.rest.is_some() {
+                    self.rested = true;
+                    return;
+                }
+                users::act(&mut self.net, &Deed::Probe);
                 self.net.after(PROOF, Happening::Proof);
             }
             Happening::Proof => {
@@ -205,7 +270,11 @@ impl World {
             }
             Happening::Relist(id) => self.net.relist(id),
             Happening::Start(who, anew) => self.start(who, anew),
-            Happening::Trouble => self.make_trouble(),
+            Happening::Trouble(trouble) => {
+                if !self.trouble(&trouble) {
+                    self.unmet.push(format!("nothing is left for {trouble:?}"));
+                }
+            }
             Happening::Watch(id, stream) => self.watch(id, stream),
             Happening::Agent(life, _) | Happening::Answer(life, ..) | Happening::ControllerWake(life) => {
                 self.inside(life, happening);
@@ -281,8 +350,12 @@ impl World {
     }
 
     fn start(&mut self, who: Who, anew: bool) {
+        let now = self.net.now;
         match who {
             Who::Agent(place) => {
+                if let Some(node) = self.nodes.get(place).filter(|n| n.is_asleep(now)) {
+                    return self.net.queue.push(node.wakes_at(), Happening::Start(who, anew));
+                }
                 if let Some(node) = self.nodes.get_mut(place).filter(|n| !n.lives()) {
                     node.start(&mut self.net);
                 }
@@ -306,90 +379,18 @@ impl World {
             gone.iter().for_each(|pod| node.kernel.pod_ends(pod));
         }
         if any {
-            let wait = self.trouble.millis(500, 6000);
+            let wait = self.net.decide.millis(None, "replace a pod", 500, 6000);
             self.net.after(wait, Happening::Deployment);
         }
     }
 
     fn deployment(&mut self) {
         while self.net.api.pods().count() < self.pods {
-            let Some(pod) = self.users.pod(&mut self.net, self.nodes.len()) else { return };
+            let Some(pod) = users::pod(&mut self.net, self.nodes.len()) else { return };
             let uid = pod.metadata.uid.clone().unwrap_or_default();
             if let Some(node) = self.nodes.get_mut(pod.node) {
                 node.kernel.pod_begins(&uid);
             }
-        }
-    }
-
-    /// One piece of trouble, of those that are on.
-    fn make_trouble(&mut self) {
-        if self.net.swarm.calm {
-            return;
-        }
-        let wait = self.trouble.millis(500, 20_000);
-        self.net.after(wait, Happening::Trouble);
-        let (net, rng) = (&mut self.net, &mut self.trouble);
-        let (node, controller) = (rng.index(self.nodes.len()), rng.index(self.controllers.len()));
-        let spell = if rng.chance(700) { rng.millis(50, 4000) } else { rng.millis(1000, 60_000) };
-        let swarm = net.swarm.clone();
-        match rng.below(7) {
-            0 if swarm.crash_controllers => {
-                let anew = rng.chance(500);
-                let Some(found) = self.controllers.get_mut(controller).filter(|c| c.lives()) else { return };
-                found.crash(net, rng.chance(300));
-                net.after(spell, Happening::Start(Who::Controller(controller), anew));
-            }
-            1 if swarm.pause_controllers => {
-                let Some(found) = self.controllers.get_mut(controller).filter(|c| c.lives()) else { return };
-                found.paused = Some(net.now + spell);
-                net.tell(&format!("{} is paused for {spell:?}", found.who()));
-            }
-            2 if swarm.crash_agents => {
-                let Some(found) = self.nodes.get_mut(node).filter(|n| n.lives()) else { return };
-                found.crash(net);
-                net.after(spell, Happening::Start(Who::Agent(node), false));
-            }
-            3 if swarm.pause_agents => {
-                let Some(found) = self.nodes.get_mut(node).filter(|n| n.lives()) else { return };
-                found.paused = Some(net.now + spell);
-                net.tell(&format!("{} is paused for {spell:?}", found.who()));
-            }
-            4 if swarm.reboots => {
-                let wiped = swarm.journal_errors && rng.chance(300);
-                let Some(found) = self.nodes.get_mut(node) else { return };
-                found.reboot(net, wiped);
-                net.after(spell, Happening::Start(Who::Agent(node), false));
-            }
-            5 if swarm.cuts => {
-                let who = if rng.chance(500) { Who::Agent(node) } else { Who::Controller(controller) };
-                net.cut.insert(who, net.now + spell);
-                net.tell(&format!("{who:?} is cut off for {spell:?}"));
-            }
-            6 if swarm.broken_watches => {
-                let id = net.any_watch();
-                net.break_watch(id);
-            }
-            _ => {}
-        }
-    }
-
-    /// All trouble is over.
-    fn heal(&mut self) {
-        let net = &mut self.net;
-        net.tell("everything is healed");
-        net.swarm.heal();
-        net.cut.clear();
-        let halts: Vec<_> = net.api.list(Kind::Halt).map(Object::key).collect();
-        for key in halts {
-            drop(net.by_hand("user", Request::Delete { kind: Kind::Halt, key, uid: None }));
-        }
-        for node in &mut self.nodes {
-            node.paused = None;
-            net.after(Duration::from_secs(1), Happening::Start(Who::Agent(node.place), false));
-        }
-        for (place, controller) in self.controllers.iter_mut().enumerate() {
-            controller.paused = None;
-            net.after(Duration::from_secs(1), Happening::Start(Who::Controller(place), true));
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::desk::Kept;
 use crate::core::{Intent, Record};
-use crate::journal::Journal;
+use crate::journal::{FileStorage, Journal, Storage};
 use crate::ports::Diary;
 use crate::resolve::chain;
 use crate::state_dir::StateDir;
@@ -146,22 +146,22 @@ fn attestation(entry: &Entry) -> Attestation {
 }
 
 /// The journal, held open.
-pub struct ClusterDiary {
-    journal: Journal<Record>,
+pub struct ClusterDiary<S = FileStorage> {
+    journal: Journal<Record, S>,
     entries: Entries,
     told: Told,
-    /// Holds the lock for as long as anything can be written.
-    _dir: Arc<StateDir>,
+    /// Holds the lock for as long as anything can be written; `None` where nothing is locked.
+    _dir: Option<Arc<StateDir>>,
 }
 
-impl std::fmt::Debug for ClusterDiary {
+impl<S> std::fmt::Debug for ClusterDiary<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClusterDiary").field("entries", &self.entries).finish_non_exhaustive()
     }
 }
 
-impl ClusterDiary {
-    pub fn new(journal: Journal<Record>, entries: Entries, told: Told, dir: Arc<StateDir>) -> Self {
+impl<S: Storage> ClusterDiary<S> {
+    pub fn new(journal: Journal<Record, S>, entries: Entries, told: Told, dir: Option<Arc<StateDir>>) -> Self {
         Self { journal, entries, told, _dir: dir }
     }
 
@@ -172,7 +172,7 @@ impl ClusterDiary {
     }
 }
 
-impl Diary for ClusterDiary {
+impl<S: Storage + Send> Diary for ClusterDiary<S> {
     fn record(&mut self, record: &Record) -> Result<(), String> {
         testing::point("record.before")?;
         let news = self.told.take();

@@ -91,6 +91,8 @@ pub struct Journal<R, S = FileStorage> {
     /// End of what a failed write may have left behind the last record.
     dirty: usize,
     capacity: usize,
+    /// What a new file has at least.
+    least: usize,
     damaged: bool,
     bad: bool,
     refused: bool,
@@ -108,32 +110,49 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
     pub fn open(dir: impl AsFd) -> Result<(Self, Recovered<R>), JournalError> {
         let own = dir.as_fd().try_clone_to_owned().map_err(|error| failed("open", error))?;
         let opened = FileStorage::open(own, FILE, CAPACITY);
-        let mut storage = opened.map_err(|error| failed("open", error))?;
-        let bytes = storage.read_all().map_err(|error| failed("read", error))?;
-        let mut found = recover::<R>(&bytes);
-        if found.damage.is_none() && bytes.len() < CAPACITY {
-            // It is made at its full size by one rename, so something has cut it.
-            found.damage = Some(Damage { offset: bytes.len(), what: DamageKind::Shortened });
-        }
-        if found.damage.is_some() {
+        let storage = opened.map_err(|error| failed("open", error))?;
+        let marked = is_damaged(&dir).map_err(|error| failed("examine", error))?;
+        Self::over(storage, CAPACITY, marked, || {
             set_marker(&dir).map_err(|error| failed("mark", error))?;
-            keep_aside(&dir).map_err(|error| failed("keep", error))?;
-            let mut journal = Self::on(storage, 0, CAPACITY);
-            journal.damaged = true;
-            journal.compact(&found.records.iter().collect::<Vec<_>>())?;
-            return Ok((journal, found));
-        }
-        let mut journal = Self::on(storage, found.end, bytes.len());
-        journal.damaged = is_damaged(&dir).map_err(|error| failed("examine", error))?;
-        journal.wipe_torn_tail(&bytes)?;
-        Ok((journal, found))
+            keep_aside(&dir).map_err(|error| failed("keep", error))
+        })
     }
 }
 
 impl<R: Serialize + DeserializeOwned, S: Storage> Journal<R, S> {
-    fn on(storage: S, used: usize, capacity: usize) -> Self {
+    /// Opens the journal that a storage holds, made with `least` bytes, and returns what is in it. `damaged`: whether it
+    /// was damaged before and nobody has cleared it; `keep` puts a damaged content aside before it is replaced.
+    ///
+    /// # Errors
+    /// Fails when the storage cannot be read or written.
+    pub fn over(
+        mut storage: S,
+        least: usize,
+        damaged: bool,
+        keep: impl FnOnce() -> Result<(), JournalError>,
+    ) -> Result<(Self, Recovered<R>), JournalError> {
+        let bytes = storage.read_all().map_err(|error| failed("read", error))?;
+        let mut found = recover::<R>(&bytes);
+        if found.damage.is_none() && bytes.len() < least {
+            // It is made at its full size by one rename, so something has cut it.
+            found.damage = Some(Damage { offset: bytes.len(), what: DamageKind::Shortened });
+        }
+        let size = if found.damage.is_some() { (0, least) } else { (found.end, bytes.len()) };
+        let mut journal = Self::on(storage, size, least);
+        if found.damage.is_some() {
+            keep()?;
+            journal.damaged = true;
+            journal.compact(&found.records.iter().collect::<Vec<_>>())?;
+            return Ok((journal, found));
+        }
+        journal.damaged = damaged;
+        journal.wipe_torn_tail(&bytes)?;
+        Ok((journal, found))
+    }
+
+    fn on(storage: S, (used, capacity): (usize, usize), least: usize) -> Self {
         let (dirty, records) = (used, PhantomData);
-        Self { storage, used, dirty, capacity, damaged: false, bad: false, refused: false, records }
+        Self { storage, used, dirty, capacity, least, damaged: false, bad: false, refused: false, records }
     }
 
     /// Zeros what a torn frame left, so that it cannot stick out behind a shorter one.
@@ -193,13 +212,13 @@ impl<R: Serialize + DeserializeOwned, S: Storage> Journal<R, S> {
     /// # Errors
     /// The old content stands; a full disk does not make the journal bad.
     pub fn compact(&mut self, live: &[&R]) -> Result<(), JournalError> {
-        let mut bytes = Vec::with_capacity(CAPACITY);
+        let mut bytes = Vec::with_capacity(self.least);
         for record in live {
             bytes.extend(encode(record)?);
         }
         let used = bytes.len();
         // At least half is free afterwards, whatever a damaged file held.
-        let capacity = CAPACITY.max(used.saturating_mul(2));
+        let capacity = self.least.max(used.saturating_mul(2));
         bytes.resize(capacity, 0);
         self.storage.replace(&bytes).map_err(|error| failed("compact", error))?;
         (self.used, self.dirty, self.capacity) = (used, used, capacity);
@@ -208,10 +227,11 @@ impl<R: Serialize + DeserializeOwned, S: Storage> Journal<R, S> {
         Ok(())
     }
 
-    /// Whether more than three quarters are in use, or the file takes nothing more: a new one may be possible by now.
+    /// Whether more than three quarters are in use, or the file took nothing the last time: a new one may be possible by
+    /// now.
     #[must_use]
     pub fn wants_compaction(&self) -> bool {
-        self.bad || self.used > self.capacity / 4 * 3
+        self.bad || self.refused || self.used > self.capacity / 4 * 3
     }
 
     /// Whether a new fault may be recorded, as far as is known without trying.

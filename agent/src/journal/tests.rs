@@ -30,7 +30,7 @@ impl Disk {
         }
         let (bytes, found) = (fake.bytes.clone(), recover(&fake.bytes));
         drop(fake);
-        let mut journal = Journal::on(self.clone(), found.end, bytes.len());
+        let mut journal = Journal::on(self.clone(), (found.end, bytes.len()), CAPACITY);
         journal.wipe_torn_tail(&bytes).unwrap();
         (journal, found)
     }

@@ -128,7 +128,7 @@ pub fn run(config: Config, inbox: Inbox) -> Result<bool, AgentError> {
         hands: Arc::new(HostHands::new(instance, spawner)),
         lever: Arc::new(bridge.clone()),
         tick: None,
-        diary: Box::new(ClusterDiary::new(journal, entries, told.clone(), Arc::clone(&dir))),
+        diary: Box::new(ClusterDiary::new(journal, entries, told.clone(), Some(Arc::clone(&dir)))),
         witness: Box::new(bridge),
         recovered,
     };

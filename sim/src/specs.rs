@@ -1,0 +1,58 @@
+//! What people ask for: one run in ten is of a kind that has to be refused.
+
+use crate::rng::Rng;
+use serde_json::{Value, json};
+
+/// What makes a good run a bad one: where, and what is put there.
+fn bad() -> Vec<(&'static str, Value)> {
+    vec![
+        ("duration", json!("0s")),
+        ("duration", json!("-5s")),
+        ("duration", json!("5")),
+        ("duration", json!("9999h")),
+        ("pick", json!({"count": 0})),
+        ("pick", json!({"percent": 101})),
+        ("pick", json!({"percent": 10, "count": 1})),
+        ("pick", json!({})),
+        ("faults", json!([])),
+        ("faults", json!([{"latency": {}}])),
+        ("faults", json!([{"latency": {"delay": "-1ms"}}])),
+        ("faults", json!([{"loss": {"percent": 101, "direction": "Egress"}}])),
+        ("faults", json!([{"partition": {}}, {"podDelete": {}}])),
+        ("faults", json!([{"explode": {}}])),
+        ("targets", json!({})),
+        ("targets", json!({"pods": {}})),
+        ("steadyState", json!({})),
+        ("surprise", json!(1)),
+    ]
+}
+
+/// Draws the spec of a run, and whether it has to be refused.
+pub fn draw(rng: &mut Rng) -> (Value, bool) {
+    let faults = match rng.below(8) {
+        0 | 1 => json!([{"latency": {"delay": "100ms", "direction": "Both"}}]),
+        2 => json!([{"kill": {"container": true}}]),
+        3 => json!([{"podDelete": {}}]),
+        4 | 5 => json!([{"loss": {"percent": 30, "direction": "Egress"}}]),
+        _ => json!([{"partition": {"direction": "Both"}}]),
+    };
+    let once = faults.pointer("/0/kill").or(faults.pointer("/0/podDelete")).is_some();
+    let mut experiment = json!({
+        "targets": {"pods": {"selector": {"matchLabels": {"app": "web"}}}},
+        "pick": {"count": 1 + rng.below(3)},
+        "faults": faults,
+        "steadyState": {"none": {"reason": "a simulation"}},
+    });
+    let seconds = 1 + rng.below(60);
+    if !once && let Some(fields) = experiment.as_object_mut() {
+        fields.insert("duration".into(), json!(format!("{seconds}s")));
+    }
+    let mode = if rng.chance(900) { "Armed" } else { "DryRun" };
+    let invalid = rng.chance(100);
+    let bad = bad();
+    let (place, value) = bad.get(rng.index(bad.len())).cloned().unwrap_or_default();
+    if invalid && let Some(fields) = experiment.as_object_mut() {
+        fields.insert(place.into(), value);
+    }
+    (json!({"mode": mode, "experiment": experiment}), invalid)
+}

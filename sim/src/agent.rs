@@ -161,6 +161,10 @@ impl Node {
         &self.known
     }
 
+    pub fn journal_size(&self) -> usize {
+        self.disk.bytes().len()
+    }
+
     fn read_journal(&self) -> BTreeSet<String> {
         let slots = Entries::of(recover::<Record>(&self.disk.bytes()).records).records();
         let id = |record: &Record| match record {
@@ -400,7 +404,7 @@ impl Node {
                 let Some(half) = &mut self.half else { return };
                 half.records.push_back((op, record));
                 let late = net.decide.turn(life.who, What::Write, |on, rng| {
-                    (on.slow_disks && rng.chance(200)).then(|| Then::Late(20 + rng.below(1980)))
+                    (on.slow_disks && rng.chance(400)).then(|| Then::Late(20 + rng.below(1980)))
                 });
                 let wait = waits(late, net.decide.micros(Some(life.who), "record", 200, 8000));
                 net.after(wait, Happening::Agent(life, Inside::Journal));

@@ -1,8 +1,9 @@
 //! What must hold, judged by what the kernels and the store really hold, never by what a party believes.
 
 use crate::agent::Node;
-use crate::api::{Answer, Api, Kind, Request};
+use crate::api::{Answer, Api, Kind, Object, Reply, Request};
 use crate::controller::LEASE;
+use crate::disk;
 use crate::net::{Life, Net};
 use crate::schedule::Who;
 use crate::users::PROBE;
@@ -21,6 +22,10 @@ const DELTA: Duration = Duration::from_secs(1);
 
 /// How long a request may be on its way: what it says is older than that then.
 const LATE: Duration = Duration::from_secs(30);
+/// So long before the end nothing may be written any more.
+const QUIET: Duration = Duration::from_secs(60);
+/// How much may wait at rest: a few timers of each process.
+const MOST_WAIT: usize = 500;
 /// How many ends a node tells of.
 const LAST: usize = 64;
 /// What is soon, where nothing goes wrong.
@@ -78,6 +83,8 @@ pub struct Check {
     /// Runs that have to be refused: `namespace/name`.
     pub invalid: BTreeSet<String>,
     pub broken: Option<String>,
+    /// What was last written by a process, besides the Lease and a node's heartbeat.
+    pub written: Option<(Duration, String)>,
     /// How often something happened that has to happen sometimes.
     pub sometimes: BTreeMap<Cow<'static, str>, u64>,
     /// How many faults were in effect at all.
@@ -99,7 +106,7 @@ impl Check {
     pub fn answered(&mut self, now: Duration, life: Life, request: &Request, answer: &Answer) {
         match request {
             Request::Get(Kind::Lease, _) if answer.is_ok() => drop(self.contact.insert(life.who, now)),
-            Request::Get(Kind::Node, key) if answer.is_ok() => self.reads_own(life, &key.name),
+            Request::Get(Kind::Node, key) if answer.is_ok() => self.reads_own(life, &key.name, answer),
             Request::Renew { .. } if answer.is_ok() => self.moved = now,
             Request::NodeStatus { name, status } if answer.is_ok() => self.kept(now, life, name, status),
             Request::Create(object) if answer.is_ok() && object.kind() == Kind::Lease => self.moved = now,
@@ -205,11 +212,13 @@ impl Check {
         }
     }
 
-    /// An agent reads what its predecessor attested.
-    fn reads_own(&mut self, life: Life, name: &str) {
+    /// An agent reads what its predecessor attested: what stands there by then.
+    fn reads_own(&mut self, life: Life, name: &str, answer: &Answer) {
+        let Ok(Reply::One(object)) = answer else { return };
+        let Object::Node(node) = &**object else { return };
         if self.writers.get(name).is_none_or(|(before, _)| before.number < life.number) {
-            let own = self.attested.iter().filter(|(_, (node, ..))| node == name);
-            let known = own.map(|(uid, _)| uid.clone()).collect();
+            let ended = node.status.iter().flat_map(|s| &s.ended).filter(|e| e.effect_ended.is_some());
+            let known = ended.map(|e| e.uid.clone()).collect();
             self.writers.insert(name.to_owned(), (life, known));
         }
     }
@@ -405,7 +414,19 @@ impl Check {
                 broken.push(("L1", format!("injection {} is {phase:?} and {state:?}", injection.name())));
             }
         }
+        if net.queue.len() > MOST_WAIT {
+            broken.push(("L7", format!("{} things wait to happen at rest", net.queue.len())));
+        }
+        if let Some((at, what)) = net.check.written.as_ref().filter(|(at, _)| *at + QUIET > net.now) {
+            broken.push(("L8", format!("at {at:?}, long after the last trouble: {what}")));
+        }
         for node in nodes {
+            if node.journal_size() > disk::CAPACITY * 2 {
+                broken.push((
+                    "L7",
+                    format!("the journal of {} has {} bytes", node_name(node.place), node.journal_size()),
+                ));
+            }
             if !node.has_told_all() {
                 broken.push(("L1", format!("{} has reports that nobody takes", node_name(node.place))));
             }

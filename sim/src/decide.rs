@@ -14,7 +14,7 @@ use std::time::Duration;
 pub struct Decider {
     seed: u64,
     /// What may be drawn; `None`: nothing is, all is looked up.
-    pub classes: Option<Classes>,
+    classes: Option<Classes>,
     /// Everything takes a whole number of milliseconds, the shortest that it may.
     whole: bool,
     given: BTreeMap<(Who, What), BTreeMap<u32, Then>>,
@@ -44,6 +44,14 @@ impl Decider {
     /// Everything goes its usual way, in whole milliseconds.
     pub fn whole(seed: u64) -> Self {
         Self { whole: true, ..Self::given(seed, &[]) }
+    }
+
+    /// From now on everything goes its usual way.
+    pub fn heal(&mut self) {
+        self.given.clear();
+        if let Some(classes) = &mut self.classes {
+            *classes = Classes::default();
+        }
     }
 
     /// Somebody does something: returns what happens instead of the usual. `draw` says what may.

@@ -122,11 +122,11 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs the one world of these choices, and tells each event.
-pub fn retrace(schedule: &Schedule, plant: Option<Plant>, deaths: u8, path: &[u8]) -> Option<String> {
+/// Runs the one world of these choices; `trace`: and tells each event.
+pub fn retrace(schedule: &Schedule, plant: Option<Plant>, deaths: u8, path: &[u8], trace: bool) -> Option<String> {
     let shared = Mutex::new(Shared::default());
     let chooser = Chooser { prefix: path, path: Vec::new(), shared: &shared, deaths, pruned: false };
-    World::new(schedule.clone(), Decider::whole(schedule.seed), true, plant).explored(chooser).0.broken
+    World::new(schedule.clone(), Decider::whole(schedule.seed), trace, plant).explored(chooser).0.broken
 }
 
 impl Chooser<'_> {

@@ -143,6 +143,9 @@ impl Net {
                 if let Some(shown) = shown {
                     let line = format!("{life}: {shown} -> {}", result(&answer));
                     self.tell(&line);
+                    if kind != Kind::Node {
+                        self.check.written = Some((self.now, line));
+                    }
                 }
                 if fate.is_none() {
                     self.check.answered(self.now, life, &request, &answer);

@@ -33,6 +33,14 @@ impl<E> Queue<E> {
         self.heap.push(Entry { key, event });
     }
 
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
     /// Takes all that happens next at the same instant, in the order in which it was asked for.
     pub fn pop_instant(&mut self) -> Option<(Duration, Vec<(u64, E)>)> {
         let at = self.heap.peek()?.key.0;

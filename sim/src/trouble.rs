@@ -106,9 +106,7 @@ impl World {
     pub(crate) fn heal(&mut self) {
         let net = &mut self.net;
         net.tell("everything is healed");
-        if let Some(classes) = &mut net.decide.classes {
-            *classes = Default::default();
-        }
+        net.decide.heal();
         net.cut.clear();
         net.stale.clear();
         net.lift_all();

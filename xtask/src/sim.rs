@@ -12,6 +12,8 @@ use crate::{place, test};
 const SEEDS: &str = "2500";
 /// Half an hour here.
 const SOAK: &str = "50000";
+/// How many orders of each small world are run in the soak, at most.
+const ORDERS: &str = "1000000";
 
 /// The command that builds the simulator as quick as the kernel tests' binary, which it shares a profile with, and runs it.
 fn simulator() -> Result<Command> {
@@ -29,9 +31,10 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
 
 /// Runs the seeds of a test run, or of the soak, which also looks whether each planted fault is found.
 pub(crate) fn seeds(soak: bool) -> Result<Count> {
-    let count = test::counted_tests(simulator()?.args(["--seeds", if soak { SOAK } else { SEEDS }]))?;
+    let count = test::counted_tests(simulator()?.args(["--sometimes", "--seeds", if soak { SOAK } else { SEEDS }]))?;
     if soak {
         run_program(simulator()?.arg("--planted"))?;
+        run_program(simulator()?.args(["--exhaustive", "--seeds", ORDERS]))?;
     }
     Ok(count)
 }

@@ -25,7 +25,7 @@ pub(crate) fn run(out: &mut Stdout, plant: Option<Plant>, most: u64, jobs: usize
         writeln!(out, "| {name} | {states} | {worlds} | {ends} | {deepest} | {left} | {broken} | {seconds} |")?;
         good &= found.broken.is_none() && found.left == 0;
         if let Some((_, path)) = &found.broken {
-            retrace(&schedule, plant, DEATHS, path);
+            retrace(&schedule, plant, DEATHS, path, true);
         }
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -227,8 +227,12 @@ impl Run {
         let says = |s: &Share| s.settled(ctx.ended.get(s.node())).is_some() || s.node_says(ctx.ended.get(s.node()));
         let unsure = |s: &&Share| !says(s);
         if !self.shares.is_empty() && !self.shares.iter().any(|s| unsure(&s)) {
+            self.reserve.is_over(ctx.now.boot, ctx.ended);
             self.note_end(&BTreeSet::new());
-            self.happened(ctx.now, "confirmed late: every node attests the end");
+            // What was deleted by hand may never be confirmed: then this is no news, however often it is looked at.
+            if self.status.confirmation == Some(Confirmation::Confirmed) {
+                self.happened(ctx.now, "confirmed late: every node attests the end");
+            }
             self.restored(ctx.now);
         }
     }

@@ -170,6 +170,11 @@ fn an_injection_that_was_deleted_while_nobody_was_there_is_not_created_anew() {
     let status = world.status("a");
     assert_eq!((status.state, status.verdict), (Some(RunState::Finished), Some(Verdict::Aborted)));
     assert_eq!(status.confirmation, Some(Confirmation::Unconfirmed));
+    // It stays unconfirmed, which is said once.
+    let writes = |world: &Fake| world.log.iter().filter(|line| line.starts_with("status")).count();
+    let before = writes(&world);
+    world.seconds(60);
+    assert_eq!(writes(&world), before);
 }
 
 #[test]

@@ -395,7 +395,7 @@ impl Check {
         for run in net.api.runs().filter(|_| net.check.tight) {
             let done = run.status.iter().flat_map(|s| &s.conditions).find(|c| c.type_ == ConditionType::Finished);
             let invalid = net.check.invalid.contains(&format!("{}/{}", run.namespace(), run.name()));
-            let bad = done.filter(|c| !FINE.contains(&c.reason.as_str()) && !(invalid && c.reason == "Invalid"));
+            let bad = done.filter(|c| !FINE.contains(&c.reason.as_str()) && (c.reason != "Invalid" || !invalid));
             broken.extend(bad.map(|c| ("L5", format!("run {} ended by {}: {}", run.name(), c.reason, c.message))));
         }
         for run in net.api.runs().filter(|r| r.spec.mode != Some(Mode::Armed)) {
@@ -417,9 +417,6 @@ impl Check {
         if net.queue.len() > MOST_WAIT {
             broken.push(("L7", format!("{} things wait to happen at rest", net.queue.len())));
         }
-        if let Some((at, what)) = net.check.written.as_ref().filter(|(at, _)| *at + QUIET > net.now) {
-            broken.push(("L8", format!("at {at:?}, long after the last trouble: {what}")));
-        }
         for node in nodes {
             if node.journal_size() > disk::CAPACITY * 2 {
                 broken.push((
@@ -438,6 +435,9 @@ impl Check {
                     broken.push(("S5", format!("what others put into the network of {} changed", network.pod)));
                 }
             }
+        }
+        if let Some((at, what)) = net.check.written.as_ref().filter(|(at, _)| *at + QUIET > net.now) {
+            broken.push(("L8", format!("at {at:?}, long after the last trouble: {what}")));
         }
         for (invariant, what) in broken {
             net.check.fail(invariant, &what);

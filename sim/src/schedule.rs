@@ -305,7 +305,7 @@ impl FromStr for Who {
     fn from_str(text: &str) -> Result<Self, String> {
         let no = || format!("`{text}` is nobody: write agent-0 or controller-0");
         let (kind, place) = text.rsplit_once('-').ok_or_else(no)?;
-        let place = place.parse().map_err(|_| no())?;
+        let place = place.parse().map_err(|_number| no())?;
         match kind {
             "agent" => Ok(Self::Agent(place)),
             "controller" => Ok(Self::Controller(place)),

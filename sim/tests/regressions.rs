@@ -10,22 +10,23 @@ use rumpus_sim::shrink::name;
 use rumpus_sim::world;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
-fn schedules() -> Vec<(String, Schedule)> {
+fn schedules() -> io::Result<Vec<(String, Schedule)>> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/sim/regressions");
-    let mut files: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     files.sort();
     let read = |file: PathBuf| {
-        let text = fs::read_to_string(&file).unwrap();
-        (file.file_stem().unwrap().to_string_lossy().into_owned(), serde_json::from_str(&text).unwrap())
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok((name, serde_json::from_str(&fs::read_to_string(&file)?)?))
     };
     files.into_iter().map(read).collect()
 }
 
 #[test]
 fn what_was_broken_once_holds_and_what_is_planted_is_found() {
-    let all = schedules();
+    let all = schedules().unwrap();
     assert!(!all.is_empty());
     let mut wrong = Vec::new();
     for (file, schedule) in &all {
@@ -42,7 +43,8 @@ fn what_was_broken_once_holds_and_what_is_planted_is_found() {
 
 #[test]
 fn there_is_a_schedule_for_each_planted_fault() {
-    let planted: BTreeSet<String> = schedules().iter().filter_map(|(_, s)| Some(format!("{:?}", s.plant?))).collect();
+    let planted: BTreeSet<String> =
+        schedules().unwrap().iter().filter_map(|(_, s)| Some(format!("{:?}", s.plant?))).collect();
     let missing: Vec<&Plant> =
         Plant::value_variants().iter().filter(|plant| !planted.contains(&format!("{plant:?}"))).collect();
     assert!(missing.is_empty(), "{missing:?}");

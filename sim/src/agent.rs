@@ -140,7 +140,7 @@ impl Node {
     /// The machine sleeps until then: what its kernel counts stands still, its boot clock does not.
     pub fn sleeps(&mut self, now: Duration, until: Duration) {
         self.slept.push((now, until));
-        self.kernel.sleeps(until.saturating_sub(now));
+        self.kernel.sleeps(self.boot(now), until.saturating_sub(now));
         self.paused = Some(self.paused.unwrap_or_default().max(until));
     }
 

@@ -211,11 +211,10 @@ impl Kernel {
         Outcome::Swept { found, failed }
     }
 
-    /// The machine slept for so long: what gates and workers wait for stood still.
-    pub fn sleeps(&mut self, span: Duration) {
-        for thing in self.networks.values_mut().flat_map(|n| n.things.values_mut()) {
-            thing.until = if thing.until.is_zero() { thing.until } else { thing.until + span };
-        }
+    /// The machine sleeps for so long: what gates and workers still wait for stands still.
+    pub fn sleeps(&mut self, boot: Duration, span: Duration) {
+        let waiting = self.networks.values_mut().flat_map(|n| n.things.values_mut()).filter(|t| t.until > boot);
+        waiting.for_each(|thing| thing.until += span);
     }
 
     /// Somebody else takes all tables away.

@@ -273,7 +273,8 @@ impl Core {
     /// Returns when to call `step` with [`Event::Wake`] at the latest.
     pub fn wake_at(&self) -> Option<Duration> {
         let slots = self.slots.values().filter_map(Slot::wake_at);
-        slots.chain([self.sweep.due]).min()
+        // Time brings nothing while a sweep is in flight: its answer does.
+        slots.chain(self.sweep.op.is_none().then_some(self.sweep.due)).min()
     }
 
     /// Returns whether nothing of any injection will change any more.

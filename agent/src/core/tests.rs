@@ -1,5 +1,6 @@
 //! The reconciler by itself: events in, commands out.
 
+mod answers;
 mod each;
 
 use super::{Act, Command, Core, Event, Intent, Leave, Outcome, Record};

@@ -20,6 +20,9 @@ impl Slot {
             return;
         }
         self.inflight = None;
+        if !self.fits(&outcome) {
+            return self.failed(now, "what came back is no answer to it".into());
+        }
         match outcome {
             Outcome::Ok => self.succeeded(now, &[]),
             Outcome::Read(readings) => self.succeeded(now, &readings),
@@ -36,6 +39,21 @@ impl Slot {
             Outcome::Failed { why } => self.failed(now, why),
             Outcome::TargetGone { what } => self.gone(now, EndCause::TargetGone { what }),
             Outcome::Vanished { what } => self.gone(now, EndCause::Vanished { what }),
+        }
+    }
+
+    /// Returns whether an outcome answers what was asked: what is no leave is no leave, and what is not said to be durable
+    /// is not.
+    fn fits(&self, outcome: &Outcome) -> bool {
+        match (outcome, self.stage) {
+            (Outcome::Failed { .. }, _) => true,
+            (Outcome::Halt(_) | Outcome::Leave(_), stage) => stage == Stage::AskHalt,
+            (_, Stage::AskHalt) => false,
+            (Outcome::Ok, _) => true,
+            (Outcome::Read(_) | Outcome::TargetGone { .. } | Outcome::Vanished { .. }, stage) => {
+                !matches!(stage, Stage::Intent | Stage::Applied | Stage::Close(_))
+            }
+            (Outcome::Swept { .. }, _) => false,
         }
     }
 
@@ -74,8 +92,9 @@ impl Slot {
             Stage::Disarm => self.stage = Stage::CheckEnded,
             Stage::CheckEnded if armed => self.failed(now, "the gate is still armed after it was emptied".into()),
             Stage::CheckEnded => {
-                self.effect_ended = Some(now);
-                self.changed = true;
+                // What was read back once stands, also where it had to be emptied again.
+                self.changed |= self.effect_ended.is_none();
+                self.effect_ended = self.effect_ended.or(Some(now));
                 self.stage = Stage::Drain;
             }
             Stage::Drain => {

@@ -160,11 +160,12 @@ impl Slot {
         }
     }
 
-    /// Ends before anything began.
+    /// Ends before anything began; what is final stays what it is.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         self.end(EndCause::Refused(refusal));
-        if self.begun == 0 && !self.recorded && self.inflight.is_none() {
-            self.stage = Stage::Final(State::Refused);
+        if self.begun == 0 && !self.recorded && self.inflight.is_none() && !self.is_final() {
+            self.stage = Stage::Final(if self.lost { State::Lost } else { State::Refused });
+            self.changed = true;
         }
     }
 
@@ -192,27 +193,32 @@ impl Slot {
         }
     }
 
+    /// Returns when time alone brings something; never for what is past, or whoever sleeps until then never sleeps.
     pub(super) fn wake_at(&self) -> Option<Duration> {
         let retry = (self.inflight.is_none() && !self.is_final()).then_some(self.retry_at);
-        let parts = match self.stage {
-            Stage::Standing => [self.deadline, Some(self.stands_until)],
-            Stage::Watching => [self.escalate_at, retry],
-            Stage::Disarm | Stage::CheckEnded | Stage::Drain | Stage::Draining | Stage::Remove(_) | Stage::Confirm => {
-                [retry, None]
-            }
+        if self.is_ending() || self.is_final() {
+            return retry;
+        }
+        let sooner = match self.stage {
+            Stage::Standing => Some(self.stands_until),
+            // The end of a grace is seen at the next look.
+            Stage::Watching => retry,
             Stage::Resolve
             | Stage::Intent
             | Stage::AskHalt
             | Stage::Apply(_)
             | Stage::Applied
             | Stage::Check
-            | Stage::Close(_) => [self.deadline, None],
-            Stage::Final(_) => [None, None],
+            | Stage::Disarm
+            | Stage::CheckEnded
+            | Stage::Drain
+            | Stage::Draining
+            | Stage::Remove(_)
+            | Stage::Confirm
+            | Stage::Close(_)
+            | Stage::Final(_) => None,
         };
-        if self.is_ending() && self.inflight.is_some() {
-            return None;
-        }
-        parts.into_iter().flatten().min()
+        self.deadline.into_iter().chain(sooner).min()
     }
 
     pub(super) fn take_changed(&mut self) -> bool {

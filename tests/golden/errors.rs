@@ -242,6 +242,11 @@ fn bombs_are_refused_fast() {
         bomb += &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", "));
     }
     let wide = document(&format!("targets: {{netns: {{names: [{}]}}}}", "a, ".repeat(100_000)));
+    // As a part of the path of each of 9,000 fields, which is made anew for each of 50 problems.
+    let fields: String = (0..9_000).map(|n| format!("        k{n}: 1\n")).collect();
+    let unknown: String = (0..60).map(|n| format!("x{n}: 1\n")).collect();
+    let key = "k".repeat(800_000);
+    let long = document(&format!("steadyState:\n  checks:\n  - http:\n      ? {key}\n      :\n{fields}{unknown}"));
     let cases = [
         ("an alias bomb", bomb),
         ("a list 10,000 deep", "[".repeat(10_000)),
@@ -249,6 +254,7 @@ fn bombs_are_refused_fast() {
         ("100,000 names", wide),
         ("2 MiB", "a".repeat(2 << 20)),
         ("64 KiB of keys", document(&(0..8_000).map(|n| format!("k{n}: 1\n")).collect::<String>())),
+        ("a key of 800,000 bytes", long),
         ("NUL and ESC", "a: \"\u{1b}\0\"\n".into()),
         ("an unclosed quote", format!("a: \"{}", "x".repeat(900_000))),
     ];

@@ -17,6 +17,8 @@ const MAX_DEPTH: usize = 32;
 const MAX_NODES: usize = 20_000;
 /// Most uses of an anchor.
 const MAX_ALIASES: usize = 64;
+/// Longest key in bytes; a label's, the longest there is, has 317. Paths are made of keys, again for each problem.
+const MAX_KEY: usize = 512;
 /// Most policies in one file.
 const MAX_DOCUMENTS: usize = 64;
 
@@ -210,6 +212,9 @@ impl<'de> Visitor<'de> for Any {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
+            if key.value.len() > MAX_KEY {
+                return Err(A::Error::custom(format_args!("a key has {} bytes, more than {MAX_KEY}", key.value.len())));
+            }
             let place = key.referenced.into();
             entries.push(Entry { key: key.value, place, node: map.next_value()? });
         }

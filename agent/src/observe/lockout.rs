@@ -2,7 +2,7 @@
 //!
 //! It must never return a list with a hole: what cannot be read is an error, and the fault is refused.
 
-mod sockets;
+pub mod sockets;
 
 use crate::kernel::netns;
 use crate::kernel::proc;

@@ -213,7 +213,11 @@ fn procs_below(dir: BorrowedFd<'_>, depth: usize, found: &mut Vec<u32>) -> Resul
     Ok(())
 }
 
-fn parse_procs(text: &str, found: &mut Vec<u32>) -> Result<(), CgroupError> {
+/// Reads a list of processes, one id a line.
+///
+/// # Errors
+/// Fails when one is outside the PID view, or no id.
+pub fn parse_procs(text: &str, found: &mut Vec<u32>) -> Result<(), CgroupError> {
     for line in text.lines() {
         match line.parse() {
             Ok(0) => return Err(CgroupError::OutsidePidView),
@@ -224,7 +228,9 @@ fn parse_procs(text: &str, found: &mut Vec<u32>) -> Result<(), CgroupError> {
     Ok(())
 }
 
-fn parse_populated(text: &str) -> Option<bool> {
+/// Returns whether an events file says that anything lives in the group; none where it does not say.
+#[must_use]
+pub fn parse_populated(text: &str) -> Option<bool> {
     match text.lines().find_map(|line| line.strip_prefix("populated "))? {
         "0" => Some(false),
         "1" => Some(true),

@@ -50,7 +50,8 @@ impl Mount {
             return Some(self.point.clone());
         }
         let below = below.strip_prefix('/')?;
-        if below.split('/').any(|part| part == "..") {
+        // With another slash it would be a path from the root, whatever it is joined to.
+        if below.starts_with('/') || below.split('/').any(|part| part == "..") {
             return None;
         }
         Some(self.point.join(below))
@@ -87,9 +88,17 @@ impl Hierarchies {
     /// Fails when nothing is mounted or nothing can be read.
     pub fn detect() -> Result<Self, DetectError> {
         let text = read_at(&CWD, "/proc/thread-self/mountinfo").map_err(DetectError::Mountinfo)?;
-        let mounts = parse_mountinfo(&String::from_utf8_lossy(&text));
         let magic = statfs(ROOT).map_err(DetectError::Statfs)?.f_type;
         let pure = u32::try_from(magic).is_ok_and(|magic| magic == CGROUP2_SUPER_MAGIC);
+        Self::of(&String::from_utf8_lossy(&text), pure)
+    }
+
+    /// Makes out the text of a mount table; `pure` is whether the place of control groups is a v2 hierarchy itself.
+    ///
+    /// # Errors
+    /// Fails when no hierarchy is mounted.
+    pub fn of(mountinfo: &str, pure: bool) -> Result<Self, DetectError> {
+        let mounts = parse_mountinfo(mountinfo);
         let mode = match (pure, mounts.contains_key(&Hierarchy::Unified), mounts.len()) {
             (_, false, 0) => return Err(DetectError::NoneMounted),
             (true, _, _) | (false, true, 1) => CgroupMode::V2,
@@ -208,7 +217,10 @@ mod tests {
         assert_eq!(part.dir_of("/docker/x"), Some("/m".into()));
         assert_eq!(part.dir_of("/docker/xy"), None);
         assert_eq!(part.dir_of("/other"), None);
-        assert_eq!(whole.dir_of("/a/../../etc"), None);
+        for outside in ["/a/../../etc", "//etc", "///etc"] {
+            assert_eq!(whole.dir_of(outside), None, "{outside}");
+        }
+        assert_eq!(part.dir_of("/docker/x//etc"), None);
     }
 
     #[test]

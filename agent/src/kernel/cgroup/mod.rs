@@ -8,6 +8,6 @@ mod hierarchies;
 mod paths;
 
 pub use container::{CgroupPathError, ContainerRef, container_of, names_container};
-pub use dir::{CgroupDir, CgroupError};
+pub use dir::{CgroupDir, CgroupError, parse_populated, parse_procs};
 pub use hierarchies::{CgroupMode, DetectError, Hierarchies, Mount};
 pub use paths::{CgroupLine, CgroupPaths, Hierarchy};

@@ -11,7 +11,7 @@ const TABLES: [&str; 2] = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/t
 
 /// A TCP socket; mapped IPv4 addresses are written as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Connection {
+pub struct Connection {
     pub state: State,
     pub local: SocketAddr,
     pub peer: SocketAddr,
@@ -20,7 +20,7 @@ pub(super) struct Connection {
 
 /// `enum` in include/net/tcp_states.h, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     Established,
     Listening,
     Other,
@@ -43,8 +43,8 @@ pub(super) fn tables() -> Result<Vec<Connection>, String> {
     Ok(all)
 }
 
-/// `sl local rem st tx:rx tr:when retrnsmt uid timeout inode …` (proc_net_tcp in the kernel's documentation).
-fn parse(line: &str) -> Option<Connection> {
+/// Reads `sl local rem st tx:rx tr:when retrnsmt uid timeout inode …` (proc_net_tcp in the kernel's documentation).
+pub fn parse(line: &str) -> Option<Connection> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let local = address(fields.next()?)?;
     let peer = address(fields.next()?)?;
@@ -76,7 +76,7 @@ fn address(text: &str) -> Option<SocketAddr> {
 }
 
 /// Returns the inode in `socket:[12345]`.
-pub(super) fn inode(link: &str) -> Option<u64> {
+pub fn inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 

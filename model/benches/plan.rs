@@ -108,7 +108,7 @@ fn world() -> World {
     World {
         pods: Ok((0..PODS).map(|n| Arc::new(pod(n))).collect()),
         owners: Ok((0..PODS / EACH).map(|n| (format!("owner-{n}").into(), owner(n))).collect()),
-        namespaces: Ok([(shop.clone(), Namespace { labels: opted })].into()),
+        namespaces: Ok([(shop.clone(), Namespace::new(opted, None))].into()),
         nodes: Ok(names.iter().map(|n| (n.clone(), node.clone())).collect()),
         services: Ok(Vec::new()),
         budgets: Ok(Vec::new()),

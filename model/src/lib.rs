@@ -16,6 +16,7 @@
 //! | Change | one step on a node's kernel |
 //! | Engine | one way to make a Change on this kernel |
 //! | Evidence, Reading | what was read back |
+//! | Blast radius | how much is under fault at once, over all runs together |
 //! | Refusal | a "no" as a value, with its facts |
 //! | Lease | the right to keep a fault alive; it ends by itself |
 //! | Verdict | about the hypothesis, apart from the fault's state |

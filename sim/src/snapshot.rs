@@ -43,7 +43,7 @@ impl Snapshot {
 
     fn world(&self, active: Vec<Reservation>) -> World {
         let unknown = || Unknown { why: "not listed yet".into() };
-        let opted = Namespace { labels: labels(&[("rumpus.dev/chaos", "enabled")]) };
+        let opted = Namespace::new(labels(&[("rumpus.dev/chaos", "enabled")]), None);
         let owner = Owner { kind: "Deployment".into(), namespace: "shop".into(), name: "web".into(), desired: None };
         let pods = self.pods.values().map(|p| Arc::new(pod(p))).collect();
         World {

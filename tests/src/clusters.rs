@@ -52,7 +52,7 @@ pub fn cluster(pods: usize, each: usize, nodes: usize) -> World {
     World {
         pods: Ok((0..pods).map(|n| Arc::new(shared.pod(n, n / each, &names[n % nodes]))).collect()),
         owners: Ok((0..pods.div_ceil(each)).map(|n| (format!("owner-{n}").into(), owner(n))).collect()),
-        namespaces: Ok([(shared.shop.clone(), Namespace { labels: opted })].into()),
+        namespaces: Ok([(shared.shop.clone(), Namespace::new(opted, None))].into()),
         nodes: Ok(names.iter().enumerate().map(|(n, name)| (name.clone(), node(n))).collect()),
         services: Ok(Vec::new()),
         budgets: Ok(Vec::new()),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rumpus_cluster::ChaosInjection;
 use rumpus_model::cluster::PeerEntry;
-use rumpus_model::cluster::world::{DelayScope, Reservation};
+use rumpus_model::cluster::world::{DelayScope, Place, Reservation};
 use rumpus_model::scope::Direction;
 use rumpus_model::wire;
 use std::collections::BTreeMap;
@@ -24,11 +24,12 @@ pub fn reservations(injections: &[ChaosInjection], lease: Duration, now: Timesta
             run_uid: run.uid.as_str().into(),
             namespace: injection.namespace().into(),
             policy_uid: None,
-            pods: std::collections::BTreeSet::new(),
+            pods: BTreeMap::new(),
             takes_down: takes_down(&injection.spec.fault),
             delay: delay(&injection.spec.fault),
         });
-        held.pods.extend(injection.spec.targets.iter().map(|t| t.uid.as_str().into()));
+        let place = |namespace: &str| Place { namespace: Some(namespace.into()), owner: None };
+        held.pods.extend(injection.spec.targets.iter().map(|t| (t.uid.as_str().into(), place(&t.namespace))));
     }
     runs.into_values().collect()
 }

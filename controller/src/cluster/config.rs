@@ -44,6 +44,7 @@ impl Config {
             protected_namespaces: protected,
             opt_in: Some(self.opt_in.clone()),
             max_active_runs: self.max_active_runs,
+            ..Rules::default()
         }
     }
 }

@@ -3,7 +3,9 @@
 use super::labels::{LabelSelector, Labels, Requirement};
 use super::plan::RunInput;
 use super::pod::{Container, OwnerRef, Phase, Pod, Role};
-use super::world::{Backend, Namespace, Node, NodeAgent, Owner, Pdb, Reservation, Rules, Service, Unknown, World};
+use super::world::{
+    Backend, Namespace, Node, NodeAgent, Owner, Pdb, Place, Reservation, Rules, Service, Unknown, World,
+};
 use super::{ClusterPlan, ClusterRefusal};
 use crate::engine::Engine;
 use crate::policy::{Policy, Site, parse_for};
@@ -28,7 +30,7 @@ pub(crate) fn shop() -> World {
     let agent = NodeAgent { present: Ok(()), engines, missing: BTreeMap::new(), admission: Ok(()), unrestored: vec![] };
     let node =
         |zone: &str| Node { zone: Some(zone.into()), ready: true, agent: Some(agent.clone()), ..Node::default() };
-    let opted = Namespace { labels: labels(&[("rumpus.dev/chaos", "enabled")]) };
+    let opted = Namespace::new(labels(&[("rumpus.dev/chaos", "enabled")]), None);
     let owner = Owner { kind: "Deployment".into(), namespace: "shop".into(), name: "web".into(), desired: Some(3) };
     World {
         pods: Ok((0..3).map(|n| Arc::new(pod(&format!("web-{n}"), n % 2))).collect()),
@@ -104,7 +106,7 @@ pub(crate) fn held(pods: &[&str]) -> Reservation {
         run_uid: "run-other".into(),
         namespace: "shop".into(),
         policy_uid: None,
-        pods: pods.iter().map(|p| format!("uid-{p}").into()).collect(),
+        pods: pods.iter().map(|p| (format!("uid-{p}").into(), Place::default())).collect(),
         takes_down: true,
         delay: None,
     }

@@ -19,6 +19,7 @@ mod tests;
 mod pick;
 
 pub mod guard;
+pub mod load;
 pub mod peers;
 pub mod plan;
 pub mod refusal;

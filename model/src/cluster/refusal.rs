@@ -1,5 +1,7 @@
 //! Saying no to a run in a cluster, as a value with its facts.
 
+use super::load::{Load, some};
+use super::world::MAX_PODS;
 use serde::{Deserialize, Serialize};
 
 /// A "no" to a whole run.
@@ -39,6 +41,9 @@ pub enum ClusterRefusal {
     /// The API server refuses to evict a pod that several budgets select.
     #[error("{pod} is selected by several PodDisruptionBudgets ({}), so the API server does not evict it", .budgets.join(", "))]
     ManyBudgets { pod: String, budgets: Vec<String> },
+    /// The namespace limits itself by something that is no number.
+    #[error("namespace {namespace} limits itself by something that is no whole number: {MAX_PODS} is {value:?}")]
+    NamespaceLimitInvalid { namespace: String, value: String },
     #[error("namespace {namespace} does not exist")]
     NamespaceMissing { namespace: String },
     #[error("namespace {namespace} is protected: {why}")]
@@ -67,10 +72,19 @@ pub enum ClusterRefusal {
     TooFewHealthy { owner: String, healthy: usize, required: usize },
     #[error("node {node} would have {targets} targets, more than {most}")]
     TooManyOnNode { node: String, targets: usize, most: usize },
+    #[error("{load} would be under fault at once, and maxPods is {most}")]
+    TooManyPods { load: Load, most: u32 },
+    /// `limit` is what says so: a value of the chart, or the namespace's own annotation.
+    #[error("{load} of namespace {namespace} would be under fault at once, and {limit} is {most}")]
+    TooManyPodsInNamespace { namespace: String, load: Load, limit: String, most: u32 },
+    #[error("{load} of {owner} would be under fault at once, and maxPodsPerOwner is {most}")]
+    TooManyPodsOfOwner { owner: String, load: Load, most: u32 },
     #[error("the peers have {addresses} addresses, more than {most}")]
     TooManyPeers { addresses: usize, most: usize },
     #[error("{active} runs are active, and maxActiveRuns is {most}")]
     TooManyRuns { active: usize, most: u32 },
+    #[error("pods of namespace {namespace} are under fault by {}, and maxRunsPerNamespace is {most}", some(.runs))]
+    TooManyRunsInNamespace { namespace: String, runs: Vec<String>, most: u32 },
     #[error("{owner} would have {unavailable} pods unavailable, and maxUnavailable is {most}")]
     TooManyUnavailable { owner: String, unavailable: usize, most: usize },
     /// Something could not be restored on the node earlier.
@@ -97,6 +111,7 @@ impl ClusterRefusal {
             Self::Halted { .. } => "Halted",
             Self::ListUnknown { .. } => "ListUnknown",
             Self::ManyBudgets { .. } => "ManyBudgets",
+            Self::NamespaceLimitInvalid { .. } => "NamespaceLimitInvalid",
             Self::NamespaceMissing { .. } => "NamespaceMissing",
             Self::ProtectedNamespace { .. } => "ProtectedNamespace",
             Self::NoAgent { .. } => "NoAgent",
@@ -110,7 +125,11 @@ impl ClusterRefusal {
             Self::TooFewHealthy { .. } => "TooFewHealthy",
             Self::TooManyOnNode { .. } => "TooManyOnNode",
             Self::TooManyPeers { .. } => "TooManyPeers",
+            Self::TooManyPods { .. } => "TooManyPods",
+            Self::TooManyPodsInNamespace { .. } => "TooManyPodsInNamespace",
+            Self::TooManyPodsOfOwner { .. } => "TooManyPodsOfOwner",
             Self::TooManyRuns { .. } => "TooManyRuns",
+            Self::TooManyRunsInNamespace { .. } => "TooManyRunsInNamespace",
             Self::TooManyUnavailable { .. } => "TooManyUnavailable",
             Self::Unrestored { .. } => "Unrestored",
         }
@@ -136,6 +155,9 @@ impl ClusterRefusal {
             Self::Halted { halt, .. } => format!("`rumpus resume` or `kubectl delete chaoshalt {halt}` lifts it"),
             Self::ListUnknown { list, .. } => format!("look at the right to list {list}, and at the API server"),
             Self::ManyBudgets { .. } => "use podDelete, or mend the budgets".into(),
+            Self::NamespaceLimitInvalid { namespace, .. } => {
+                format!("`kubectl annotate --overwrite namespace {namespace} {MAX_PODS}=NUMBER`, or take it away")
+            }
             Self::NamespaceMissing { .. } => "look at its name".into(),
             Self::ProtectedNamespace { .. } => "it is never hit; select pods of another namespace".into(),
             Self::NoAgent { node, .. } => {
@@ -147,11 +169,16 @@ impl ClusterRefusal {
             Self::PeerMissing { .. } => "look at its name and namespace".into(),
             Self::PeerPort { .. } => "`ports` are the Service's own, not those of its pods".into(),
             Self::PeersExcepted => "widen `peers` or narrow `except`".into(),
-            Self::PolicyBusy { .. } | Self::TooManyRuns { .. } => "wait until one has ended, or stop it".into(),
+            Self::PolicyBusy { .. } | Self::TooManyRuns { .. } | Self::TooManyRunsInNamespace { .. } => {
+                "wait until one has ended, or stop it".into()
+            }
             Self::TooFewHealthy { .. } | Self::TooManyUnavailable { .. } => {
                 "pick fewer, or wait until more of them are ready".into()
             }
             Self::TooManyOnNode { .. } => "pick fewer".into(),
+            Self::TooManyPods { load, most }
+            | Self::TooManyPodsInNamespace { load, most, .. }
+            | Self::TooManyPodsOfOwner { load, most, .. } => load.hint(*most),
             Self::TooManyPeers { .. } => "write networks instead of single addresses, or fewer Services".into(),
             Self::Unrestored { node, .. } => format!("`rumpus residue` shows what is left on {node}"),
         }

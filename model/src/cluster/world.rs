@@ -56,6 +56,21 @@ pub struct Rules {
     pub opt_in: Option<(String, String)>,
     /// Most runs at once, at least 1.
     pub max_active_runs: u32,
+    pub radius: Radius,
+}
+
+/// Blast radius: how much may be under fault at once, over all runs together and whoever started them. `None`: no limit
+/// of this kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Radius {
+    /// In the whole cluster.
+    pub pods: Option<u32>,
+    /// Of the namespace that the pods are in, wherever their runs are.
+    pub pods_per_namespace: Option<u32>,
+    /// Of one top owner.
+    pub pods_per_owner: Option<u32>,
+    /// Runs that hit pods of one namespace.
+    pub runs_per_namespace: Option<u32>,
 }
 
 impl Default for Rules {
@@ -66,6 +81,7 @@ impl Default for Rules {
             protected_namespaces: BTreeSet::new(),
             opt_in: Some(("rumpus.dev/chaos".into(), "enabled".into())),
             max_active_runs: 1,
+            radius: Radius::default(),
         }
     }
 }
@@ -84,6 +100,21 @@ pub struct Owner {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespace {
     pub labels: Labels,
+    /// Most pods of it that it lets be under fault at once, or what its annotation says instead of a number.
+    pub max_pods: Option<Result<u32, Text>>,
+}
+
+/// Annotation by which a namespace says how many of its pods may be under fault at once.
+pub const MAX_PODS: &str = "rumpus.dev/max-pods";
+
+impl Namespace {
+    /// Reads a namespace; `max_pods` is what the annotation says, where there is one.
+    pub fn new(labels: Labels, max_pods: Option<&str>) -> Self {
+        // `parse` alone takes a sign.
+        let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let number = |text: &str| Some(text).filter(digits).and_then(|text| text.parse().ok());
+        Self { labels, max_pods: max_pods.map(|text| number(text).ok_or_else(|| text.into())) }
+    }
 }
 
 /// A node and its agent.
@@ -192,12 +223,20 @@ pub struct Reservation {
     pub namespace: Text,
     /// UID of the policy it was made from.
     pub policy_uid: Option<Text>,
-    /// UIDs of its pods.
-    pub pods: BTreeSet<Text>,
+    /// Its pods by UID. A run that does not know its pods has none here.
+    pub pods: BTreeMap<Text, Place>,
     /// [`crate::fault::Fault::takes_down`] of its fault.
     pub takes_down: bool,
     /// What it delays, where its fault is latency.
     pub delay: Option<DelayScope>,
+}
+
+/// Where a held pod belongs, as far as its holder knows: the pod itself may be gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub namespace: Option<Text>,
+    /// UID of its top owner, or its own where it has none.
+    pub owner: Option<Text>,
 }
 
 /// Which packets a latency is about: its direction and peers, without ports.

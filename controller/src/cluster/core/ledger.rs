@@ -11,7 +11,7 @@
 
 use super::event::{Act, InjectionSeen, LedgerSeen, Now, OpId, Outcome, Uid};
 use super::retry::Retry;
-use rumpus_model::cluster::world::{DelayScope, Reservation as Held};
+use rumpus_model::cluster::world::{DelayScope, Place, Reservation as Held};
 use rumpus_model::scope::Direction;
 use rumpus_model::wire::ledger::{LedgerSpec, MAX_PODS, Reservation};
 use rumpus_model::wire::{self, InjectionState};
@@ -145,7 +145,7 @@ impl Ledger {
                 run_uid: entry.uid.as_str().into(),
                 namespace: entry.namespace.as_str().into(),
                 policy_uid: entry.policy.as_deref().map(Into::into),
-                pods: entry.pods.iter().map(|p| p.as_str().into()).collect(),
+                pods: entry.pods.iter().map(|p| (p.as_str().into(), Place::default())).collect(),
                 takes_down: entry.takes_down,
                 delay: entry.delays.map(|d| DelayScope { direction: direction(d), peers: Vec::new() }),
             }

@@ -119,7 +119,7 @@ impl Observed {
                 let shared = &mut self.shared;
                 let row = |n: SlimNamespace| {
                     let name = shared.text(n.metadata.name.as_deref().unwrap_or_default());
-                    (name, Namespace { labels: shared.labels(&n.metadata) })
+                    (name, Namespace::new(shared.labels(&n.metadata), None))
                 };
                 self.namespaces.take(told.map(row), boot);
                 Vec::new()

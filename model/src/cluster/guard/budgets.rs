@@ -21,7 +21,7 @@ pub(crate) fn check(case: &Case<'_>) -> Vec<ClusterRefusal> {
             return [pods, budgets, active.err()].into_iter().flatten().collect();
         }
     };
-    let held: BTreeSet<&Text> = active.iter().filter(|run| run.takes_down).flat_map(|run| &run.pods).collect();
+    let held: BTreeSet<&Text> = active.iter().filter(|run| run.takes_down).flat_map(|run| run.pods.keys()).collect();
     let mut refusals = Vec::new();
     for budget in budgets {
         let wanted = case.picked.iter().filter(|pod| covers(budget, pod)).count();

@@ -13,14 +13,20 @@ use std::sync::Arc;
 
 pub(crate) mod budgets;
 pub(crate) mod capable;
+pub(crate) mod cluster_pods;
 pub(crate) mod concurrent;
 pub(crate) mod excluded;
 pub(crate) mod halted;
 pub(crate) mod healthy;
+pub(crate) mod held;
+pub(crate) mod namespace_pods;
+pub(crate) mod namespace_runs;
 pub(crate) mod opt_in;
 pub(crate) mod overlap;
+pub(crate) mod owner_pods;
 pub(crate) mod owners;
 pub(crate) mod protected;
+pub(crate) mod radius;
 pub(crate) mod unavailable;
 
 #[cfg(test)]
@@ -36,13 +42,13 @@ pub(crate) struct Case<'w> {
     pub(crate) peers: &'w [PeerEntry],
 }
 
-impl Case<'_> {
+impl<'w> Case<'w> {
     pub(crate) fn fault(&self) -> &Fault {
         &self.input.policy.experiment.fault
     }
 
     /// Returns the active runs but this one, which the controller may have reserved already.
-    pub(crate) fn active(&self) -> Result<Vec<&Reservation>, ClusterRefusal> {
+    pub(crate) fn active(&self) -> Result<Vec<&'w Reservation>, ClusterRefusal> {
         let active = self.world.active.as_ref().map_err(|why| unknown("active runs", why))?;
         Ok(active.iter().filter(|run| *run.run_uid != *self.input.run_uid).collect())
     }
@@ -54,6 +60,7 @@ pub(crate) fn all(case: &Case<'_>) -> Vec<ClusterRefusal> {
     refusals.extend(healthy::check(case));
     refusals.extend(unavailable::check(case));
     refusals.extend(budgets::check(case));
+    refusals.extend(radius::check(case));
     refusals.extend(capable::check(case));
     refusals.extend(overlap::check(case));
     refusals.extend(concurrent::check(case));

@@ -24,7 +24,7 @@ pub(crate) fn check(case: &Case<'_>) -> Vec<ClusterRefusal> {
         if !same_packets((direction, case.peers), (delay.direction, &delay.peers)) {
             continue;
         }
-        refusals.extend(case.picked.iter().filter(|p| run.pods.contains(&p.uid)).map(|pod| {
+        refusals.extend(case.picked.iter().filter(|p| run.pods.contains_key(&p.uid)).map(|pod| {
             ClusterRefusal::FaultOverlaps { pod: pod.to_string(), run: format!("{}/{}", run.namespace, run.run) }
         }));
     }

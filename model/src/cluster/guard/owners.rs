@@ -56,7 +56,7 @@ pub(crate) fn stand(case: &Case<'_>) -> Result<Vec<Stand>, Vec<ClusterRefusal>> 
     for pod in pods {
         let Some(stand) = pod.owner.as_ref().and_then(|o| stands.get_mut(&o.uid)) else { continue };
         let running = pod.phase == Phase::Running && pod.ready && !pod.terminating;
-        let hit = picked.contains(&pod.uid) || active.iter().any(|run| run.pods.contains(&pod.uid));
+        let hit = picked.contains(&pod.uid) || active.iter().any(|run| run.pods.contains_key(&pod.uid));
         if running && !hit {
             stand.healthy += 1;
         }

@@ -70,7 +70,7 @@ fn a_protected_namespace_is_refused_by_name_and_left_out_of_all() {
 #[test]
 fn a_namespace_opts_in_by_its_label_and_a_missing_one_is_told() {
     let mut world = shop();
-    world.namespaces = Ok([("shop".into(), Namespace { labels: labels(&[("rumpus.dev/chaos", "no")]) })].into());
+    world.namespaces = Ok([("shop".into(), Namespace::new(labels(&[("rumpus.dev/chaos", "no")]), None))].into());
     assert_eq!(
         refusals(&planned(&world, LOSS, "")).first(),
         Some(&ClusterRefusal::NotOptedIn { namespace: "shop".into(), label: "rumpus.dev/chaos=enabled".into() })
@@ -89,7 +89,7 @@ fn the_exclude_label_wins_on_a_pod_and_on_its_namespace() {
     assert_eq!(left_out(&world, LOSS), [("OptedOut".to_owned(), 1)]);
     let mut world = shop();
     let both = labels(&[("rumpus.dev/chaos", "enabled"), ("rumpus.dev/exclude", "true")]);
-    world.namespaces = Ok([("shop".into(), Namespace { labels: both })].into());
+    world.namespaces = Ok([("shop".into(), Namespace::new(both, None))].into());
     assert_eq!(left_out(&world, LOSS), [("NamespaceExcluded".to_owned(), 3)]);
     assert_eq!(reasons(&planned(&world, LOSS, "")), ["AllLeftOut"]);
 }

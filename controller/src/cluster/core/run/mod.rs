@@ -16,8 +16,8 @@ use super::no::No;
 use super::retry::Retry;
 use super::share::{Share, is_newer};
 use pods::Pods;
-use rumpus_model::cluster::world::{HaltRow, Reservation};
-use rumpus_model::cluster::{PeerEntry, RunInput};
+use rumpus_model::cluster::world::{HaltRow, Place, Reservation};
+use rumpus_model::cluster::{PeerEntry, RunInput, Text};
 use rumpus_model::wire::{RunState, RunStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -284,7 +284,13 @@ impl Run {
             return None;
         }
         let fault = self.input.as_ref().map(|i| &i.policy.experiment.fault);
-        let in_shares = self.shares.iter().flat_map(|s| &s.spec.targets).map(|t| t.uid.as_str());
+        // What is known better comes later.
+        let mut pods: BTreeMap<Text, Place> = self.reserve.pods().map(|uid| (uid.into(), Place::default())).collect();
+        for target in self.shares.iter().flat_map(|s| &s.spec.targets) {
+            let place = Place { namespace: Some(target.namespace.as_str().into()), owner: None };
+            pods.insert(target.uid.as_str().into(), place);
+        }
+        pods.extend(self.pods.places());
         let delay = fault.and_then(|f| match f {
             rumpus_model::fault::Fault::Latency(l) => Some(rumpus_model::cluster::world::DelayScope {
                 direction: l.network.direction,
@@ -301,7 +307,7 @@ impl Run {
             run_uid: self.seen.uid.as_str().into(),
             namespace: self.seen.key.namespace.as_str().into(),
             policy_uid: self.seen.owners.first().map(|o| o.as_str().into()),
-            pods: in_shares.chain(self.pods.uids()).chain(self.reserve.pods()).map(Into::into).collect(),
+            pods,
             // What cannot be told is held to be the worse.
             takes_down: fault.is_none_or(rumpus_model::fault::Fault::takes_down),
             delay,

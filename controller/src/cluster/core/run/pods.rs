@@ -11,7 +11,8 @@
 use super::halted;
 use crate::cluster::core::event::{Act, Key, OpId, Outcome, PodRef, Uid};
 use crate::cluster::core::retry::Retry;
-use rumpus_model::cluster::{ClusterPlan, PodTarget};
+use rumpus_model::cluster::world::Place;
+use rumpus_model::cluster::{ClusterPlan, PodTarget, Text};
 use rumpus_model::fault::Fault;
 use std::time::Duration;
 
@@ -121,8 +122,13 @@ impl Pods {
         self.pending.is_none() && self.tasks.iter().all(|t| t.standing.is_over())
     }
 
-    pub(super) fn uids(&self) -> impl Iterator<Item = &str> {
-        self.tasks.iter().map(|t| t.pod.uid.as_str())
+    /// Returns every pod, and where it belongs.
+    pub(super) fn places(&self) -> impl Iterator<Item = (Text, Place)> {
+        let place = |pod: &PodTarget| {
+            let owner = pod.owner_uid.as_ref().unwrap_or(&pod.uid);
+            Place { namespace: Some(pod.namespace.as_str().into()), owner: Some(owner.as_str().into()) }
+        };
+        self.tasks.iter().map(move |t| (t.pod.uid.as_str().into(), place(&t.pod)))
     }
 
     /// Returns how long a pod may take to be gone.

@@ -132,7 +132,7 @@ impl Run {
             delays: held.delay.map(|d| direction(d.direction)),
             lasts_seconds: i64::try_from(lasts.as_secs().saturating_add(1)).unwrap_or(i64::MAX),
             injections: injections.into_iter().cloned().collect(),
-            pods: held.pods.iter().map(ToString::to_string).collect(),
+            pods: held.pods.keys().map(ToString::to_string).collect(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::cluster::core::{Core, Settings};
 use jiff::Timestamp;
 use rumpus_model::cluster::plan::PodTarget;
 use rumpus_model::cluster::refusal::ClusterRefusal;
-use rumpus_model::cluster::world::{HaltRow, HaltScope, Reservation};
+use rumpus_model::cluster::world::{HaltRow, HaltScope, Reservation, Rules};
 use rumpus_model::cluster::{ClusterPlan, NodeShare, PeerEntry, RunInput};
 use rumpus_model::engine::Engine;
 use rumpus_model::refusal::Refusal;
@@ -43,6 +43,9 @@ pub(super) struct Fake {
     pub(super) denied: Vec<String>,
     pub(super) guard: Vec<String>,
     pub(super) max_active: usize,
+    /// Plans are made by the model, under these.
+    pub(super) rules: Option<Rules>,
+    pub(super) annotation: Option<&'static str>,
     /// What a plan is refused for because of what the watches show.
     pub(super) view: Vec<ClusterRefusal>,
     /// What takes its place when the next process begins.
@@ -87,6 +90,8 @@ impl Fake {
             denied: Vec::new(),
             guard: Vec::new(),
             max_active: 1,
+            rules: None,
+            annotation: None,
             view: Vec::new(),
             next_view: None,
             dead: BTreeSet::new(),
@@ -385,6 +390,9 @@ impl Fake {
     }
 
     fn plan(&self, input: &RunInput, active: &[Reservation]) -> ClusterPlan {
+        if let Some(rules) = &self.rules {
+            return self.planned(input, active, rules);
+        }
         let experiment = &input.policy.experiment;
         let target = |uid: &str, key: &Key, node: &str| PodTarget {
             uid: uid.to_owned(),

@@ -4,6 +4,7 @@ mod crash;
 mod fake;
 mod ledger;
 mod pods;
+mod radius;
 mod refused;
 mod wrong;
 

@@ -54,6 +54,8 @@ pub(crate) struct Ledger {
     lease: Duration,
     wish: Entries,
     inherited: BTreeMap<Uid, Inherited>,
+    /// How many reservations of others it has ever told of.
+    told: u64,
     known: Known,
     /// It carries our epoch.
     fenced: bool,
@@ -71,6 +73,7 @@ impl Ledger {
             lease,
             wish: Entries::new(),
             inherited: BTreeMap::new(),
+            told: 0,
             known: Known::Unread,
             fenced: false,
             overtaken: None,
@@ -88,6 +91,11 @@ impl Ledger {
     /// Returns whether a reservation could be made: the object carries our epoch.
     pub(crate) fn is_fenced(&self) -> bool {
         self.fenced
+    }
+
+    /// Returns a number that grows with each reservation of somebody else's that shows.
+    pub(crate) fn told(&self) -> u64 {
+        self.told
     }
 
     /// Returns the epoch that overtook ours, if one did.
@@ -261,6 +269,7 @@ impl Ledger {
             let lasts = Duration::from_secs(u64::try_from(entry.lasts_seconds).unwrap_or(u64::MAX));
             let until = now.boot.saturating_add(lasts).saturating_add(self.lease + RELEASE);
             self.inherited.insert(uid.clone(), Inherited { entry: Arc::clone(entry), until });
+            self.told += 1;
         }
         self.known = Known::Present(seen.resource_version, entries);
     }

@@ -86,7 +86,8 @@ impl Run {
                 return self.finish_unbegun(ctx);
             }
         }
-        let active = ctx.others.values().filter_map(Run::reservation).chain(ctx.ledger.held()).collect();
+        let active = ctx.active();
+        self.review.counts(ctx.ledger.told());
         self.question(ctx, Question::Plan, Act::Plan { input, active });
     }
 
@@ -140,14 +141,9 @@ impl Run {
         }
     }
 
-    /// Whether the plan was made of a view that may be behind, for which a run waits a while: a kind that was not listed
-    /// or not heard of, or the run's own namespace missing, which it cannot be.
+    /// Whether the plan was made of a view that may be behind, for which a run waits a while.
     fn looks_behind(&mut self, ctx: &Ctx<'_>, plan: &ClusterPlan) -> bool {
-        let own = &self.seen.key.namespace;
-        let behind = plan.refusals.iter().any(|refusal| {
-            matches!(refusal, Refusal::Cluster(ClusterRefusal::ListUnknown { .. }))
-                || matches!(refusal, Refusal::Cluster(ClusterRefusal::NamespaceMissing { namespace }) if namespace == own)
-        });
+        let behind = is_behind(plan, &self.seen.key.namespace);
         let since = *self.asked_since.get_or_insert(ctx.now.boot);
         behind && ctx.now.boot < since + ctx.settings.lease.saturating_mul(2)
     }
@@ -213,6 +209,15 @@ impl Run {
         names.extend(spec::peer_namespaces(&self.seen));
         Some(names)
     }
+}
+
+/// Returns whether a view that may be behind refuses: a kind that was not listed or not heard of, or the run's own
+/// namespace missing, which it cannot be.
+pub(super) fn is_behind(plan: &ClusterPlan, own: &str) -> bool {
+    plan.refusals.iter().any(|refusal| {
+        matches!(refusal, Refusal::Cluster(ClusterRefusal::ListUnknown { .. }))
+            || matches!(refusal, Refusal::Cluster(ClusterRefusal::NamespaceMissing { namespace }) if namespace == own)
+    })
 }
 
 /// Returns what the administrator does not allow of it.

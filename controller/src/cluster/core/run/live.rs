@@ -98,6 +98,7 @@ impl Run {
     pub(super) fn live(&mut self, ctx: &mut Ctx<'_>) {
         self.end_in_time(ctx);
         self.revise(ctx);
+        self.review(ctx);
         self.reserve(ctx);
         let wishes: Vec<Wish> = (0..self.shares.len()).map(|index| self.wish(ctx, index)).collect();
         for (share, wish) in self.shares.iter_mut().zip(wishes) {

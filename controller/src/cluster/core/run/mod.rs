@@ -29,6 +29,7 @@ mod live;
 mod pods;
 mod report;
 mod reserve;
+mod review;
 mod revise;
 
 /// What one step may look at, and where its commands go.
@@ -57,6 +58,11 @@ impl Ctx<'_> {
         *self.next_op += 1;
         self.commands.push(Command { op, act });
         op
+    }
+
+    /// Returns what everybody else holds.
+    pub(crate) fn active(&self) -> Vec<Reservation> {
+        self.others.values().filter_map(Run::reservation).chain(self.ledger.held()).collect()
     }
 
     /// Returns whether a fault may begin at this instant, as far as the controller's surroundings go.
@@ -123,6 +129,7 @@ pub(crate) struct Run {
     /// What the fault is about, for the reservation.
     planned_peers: Vec<PeerEntry>,
     reserve: reserve::Reserve,
+    review: review::Review,
     cause: Option<Cause>,
     /// The Halt (name, reason) that ended some of its shares.
     halted_parts: Option<(String, String)>,
@@ -158,6 +165,7 @@ impl Run {
             peers: revise::Peers::default(),
             planned_peers: Vec::new(),
             reserve: reserve::Reserve::default(),
+            review: review::Review::default(),
             cause: None,
             halted_parts: None,
             begin_by: Duration::MAX,
@@ -270,6 +278,8 @@ impl Run {
             self.answered(ctx, question, outcome);
         } else if self.peers.is_asked(op) {
             self.resolved(ctx, outcome);
+        } else if self.review.is_asked(op) {
+            self.reviewed(ctx, outcome);
         } else if self.pods.is_asked(op) {
             self.pod_done(ctx, outcome);
         } else if let Some(share) = self.shares.iter_mut().find(|s| s.is_pending(op)) {
@@ -321,9 +331,9 @@ impl Run {
         let timers = matches!(self.stage, Stage::Live).then(|| {
             let begin = Some(self.begin_by).filter(|at| *at != Duration::MAX);
             let releases = self.shares.iter().filter_map(|s| self.release_at(s, settings));
-            let own =
-                [begin, self.over_by, self.reserve.until(), self.pods.wake_at(now.boot), self.peers.wake_at(now.boot)];
-            own.into_iter().flatten().chain(releases).filter(|at| *at > now.boot).min()
+            let asked = [self.pods.wake_at(now.boot), self.peers.wake_at(now.boot), self.review.wake_at(now.boot)];
+            let own = [begin, self.over_by, self.reserve.until()].into_iter().chain(asked);
+            own.flatten().chain(releases).filter(|at| *at > now.boot).min()
         });
         shares.chain(retries).chain(timers.flatten()).min()
     }

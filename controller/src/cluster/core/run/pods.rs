@@ -131,6 +131,11 @@ impl Pods {
         self.tasks.iter().map(move |t| (t.pod.uid.as_str().into(), place(&t.pod)))
     }
 
+    /// Returns whether a request for any of them was ever on its way.
+    pub(super) fn is_begun(&self) -> bool {
+        self.lost > 0 || self.tasks.iter().any(|t| t.until.is_some())
+    }
+
     /// Returns how long a pod may take to be gone.
     pub(super) fn allowed(&self) -> Duration {
         self.grace.unwrap_or(GRACE) + SLACK

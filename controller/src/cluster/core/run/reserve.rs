@@ -34,6 +34,11 @@ impl Reserve {
         self.before.iter().flat_map(|b| &b.pods).map(String::as_str)
     }
 
+    /// Returns whether a predecessor reserved it.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.before.is_some()
+    }
+
     pub(super) fn until(&self) -> Option<Duration> {
         self.until.filter(|_| !self.missing.is_empty())
     }
@@ -79,6 +84,9 @@ impl Run {
 
     /// Tells the Ledger what is to be held.
     pub(super) fn reserve(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.is_judged(ctx) {
+            return ctx.ledger.release(&self.seen.uid);
+        }
         let (there, whole) = self.shares_there();
         if let Some((shares, entry)) = &self.reserve.entry
             && *shares == there

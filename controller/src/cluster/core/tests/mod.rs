@@ -6,6 +6,7 @@ mod ledger;
 mod pods;
 mod radius;
 mod refused;
+mod review;
 mod wrong;
 
 use crate::cluster::core::event::Event;

@@ -64,6 +64,11 @@ fn a_wrong_value_is_refused_by_name() {
     for (setting, named) in [
         ("maxActveRuns=3", "maxActveRuns"),
         ("maxActiveRuns=0", "/maxActiveRuns"),
+        ("maxPods=-1", "/maxPods"),
+        ("maxPods=20001", "/maxPods"),
+        ("maxPodsPerNamespace=10%", "/maxPodsPerNamespace"),
+        ("maxPodsPerOwner=1.5", "/maxPodsPerOwner"),
+        ("maxRunsPerNamespace=1001", "/maxRunsPerNamespace"),
         ("agent.hostNetwork=true", "hostNetwork"),
         ("lease=soon", "/lease"),
         ("optIn.label=a'b", "/optIn/label"),
@@ -79,6 +84,15 @@ fn a_wrong_value_is_refused_by_name() {
         let error = helm(&args, Values::Defaults).expect_err(setting);
         assert!(error.contains(named), "{setting}: {error}");
     }
+}
+
+#[test]
+fn values_of_a_chart_that_had_no_budgets_limit_nothing() {
+    let names = ["maxPods", "maxPodsPerNamespace", "maxPodsPerOwner", "maxRunsPerNamespace"];
+    let without = names.map(|name| format!("{name}=null")).join(",");
+    let args =
+        ["template", "rumpus", "--namespace", "rumpus-system", "--kube-version", render::FLOOR, "--set", &without];
+    assert_eq!(helm(&args, Values::Defaults).expect("it renders"), render(Values::Defaults));
 }
 
 #[test]

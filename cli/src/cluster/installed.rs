@@ -52,8 +52,7 @@ pub async fn look(reached: &Reached) -> Installed {
 }
 
 fn taken(mut installed: Installed, why: &str) -> Installed {
-    let text =
-        format!("opt-in label, protected namespaces and most active runs are taken as the chart has them: {why}");
+    let text = format!("opt-in label, protected namespaces and limits are taken as the chart has them: {why}");
     installed.notes.push(text);
     installed
 }
@@ -72,15 +71,25 @@ fn tell(deployment: &Deployment, rules: &mut Rules) {
                 rules.protected_namespaces.extend(names.map(str::to_owned));
             }
             "RUMPUS_MAX_ACTIVE_RUNS" => rules.max_active_runs = value.parse().unwrap_or(rules.max_active_runs),
+            "RUMPUS_MAX_PODS" => rules.radius.pods = limit(value),
+            "RUMPUS_MAX_PODS_PER_NAMESPACE" => rules.radius.pods_per_namespace = limit(value),
+            "RUMPUS_MAX_PODS_PER_OWNER" => rules.radius.pods_per_owner = limit(value),
+            "RUMPUS_MAX_RUNS_PER_NAMESPACE" => rules.radius.runs_per_namespace = limit(value),
             _other => {}
         }
     }
+}
+
+/// Reads a limit as the controller does: 0 is none.
+fn limit(value: &str) -> Option<u32> {
+    value.parse().ok().filter(|most| *most > 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cluster::ask::object;
+    use rumpus_model::cluster::world::Radius;
     use serde_json::json;
 
     #[test]
@@ -89,6 +98,10 @@ mod tests {
             {"name": "RUMPUS_OPT_IN", "value": "team/chaos=yes"},
             {"name": "RUMPUS_PROTECTED_NAMESPACES", "value": "pay,bank"},
             {"name": "RUMPUS_MAX_ACTIVE_RUNS", "value": "8"},
+            {"name": "RUMPUS_MAX_PODS", "value": "0"},
+            {"name": "RUMPUS_MAX_PODS_PER_NAMESPACE", "value": "30"},
+            {"name": "RUMPUS_MAX_PODS_PER_OWNER", "value": "3"},
+            {"name": "RUMPUS_MAX_RUNS_PER_NAMESPACE", "value": "2"},
             {"name": "RUMPUS_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
         ]);
         let spec = json!({"selector": {}, "template": {"spec": {"containers": [{"name": "c", "env": env}]}}});
@@ -96,5 +109,8 @@ mod tests {
         tell(&object(json!({"metadata": {}, "spec": spec})), &mut rules);
         assert_eq!(rules.opt_in, Some(("team/chaos".into(), "yes".into())));
         assert!(rules.protected_namespaces.contains("pay") && rules.max_active_runs == 8);
+        let radius =
+            Radius { pods: None, pods_per_namespace: Some(30), pods_per_owner: Some(3), runs_per_namespace: Some(2) };
+        assert_eq!(rules.radius, radius);
     }
 }

@@ -4,6 +4,7 @@ use crate::args::Global;
 use crate::failure::Failure;
 use clap::Args;
 use rumpus_controller::cluster::config::Config;
+use rumpus_model::cluster::world::Radius;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,18 @@ pub struct Controller {
     /// Most runs at once
     #[arg(long, env = "RUMPUS_MAX_ACTIVE_RUNS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_active_runs: u32,
+    /// Most pods under fault at once, over all runs; 0: no limit of its own
+    #[arg(long, env = "RUMPUS_MAX_PODS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=20_000))]
+    pub max_pods: u32,
+    /// The same, of one namespace
+    #[arg(long, env = "RUMPUS_MAX_PODS_PER_NAMESPACE", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=20_000))]
+    pub max_pods_per_namespace: u32,
+    /// The same, of one top owner
+    #[arg(long, env = "RUMPUS_MAX_PODS_PER_OWNER", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=20_000))]
+    pub max_pods_per_owner: u32,
+    /// Most runs at once that hit pods of one namespace; 0: no limit of its own
+    #[arg(long, env = "RUMPUS_MAX_RUNS_PER_NAMESPACE", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
+    pub max_runs_per_namespace: u32,
     /// Label of namespaces that may be hit
     #[arg(long, env = "RUMPUS_OPT_IN", default_value = "rumpus.dev/chaos=enabled", value_name = "KEY=VALUE", value_parser = label)]
     pub opt_in: (String, String),
@@ -78,6 +91,12 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
         max_duration: args.max_duration,
         http: args.http,
         max_active_runs: args.max_active_runs,
+        radius: Radius {
+            pods: limit(args.max_pods),
+            pods_per_namespace: limit(args.max_pods_per_namespace),
+            pods_per_owner: limit(args.max_pods_per_owner),
+            runs_per_namespace: limit(args.max_runs_per_namespace),
+        },
         opt_in: args.opt_in.clone(),
         pod_delete: args.pod_delete,
         pod_evict: args.pod_evict,
@@ -95,6 +114,10 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
             Err(Failure::refused(text, "look at the flags, the account and the API server"))
         }
     }
+}
+
+fn limit(most: u32) -> Option<u32> {
+    (most > 0).then_some(most)
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

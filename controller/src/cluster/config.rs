@@ -1,6 +1,6 @@
 //! What the administrator fixed; flags and environment are read by the command line.
 
-use rumpus_model::cluster::world::Rules;
+use rumpus_model::cluster::world::{Radius, Rules};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +26,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// Runs at once, at least 1.
     pub max_active_runs: u32,
+    /// Most of everything else at once.
+    pub radius: Radius,
     /// Label (key, value) of namespaces that may be hit.
     pub opt_in: (String, String),
     pub pod_delete: bool,
@@ -44,7 +46,7 @@ impl Config {
             protected_namespaces: protected,
             opt_in: Some(self.opt_in.clone()),
             max_active_runs: self.max_active_runs,
-            ..Rules::default()
+            radius: self.radius,
         }
     }
 }

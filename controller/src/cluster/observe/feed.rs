@@ -11,6 +11,9 @@ use rumpus_cluster::api::Kind;
 use rumpus_cluster::{ChaosHalt, ChaosNode, Cluster, Error, Item, Query, Seen, Watching};
 use rumpus_model::wire::{HaltScope, HaltSpec};
 
+/// What the annotations that are looked at begin with.
+const OURS: &str = "rumpus.dev/";
+
 /// Opens every watch that a snapshot is made from.
 pub(crate) fn changes(cluster: &Cluster) -> SelectAll<BoxStream<'static, Change>> {
     let many = || Watching::many(Query::default());
@@ -92,7 +95,9 @@ pub(crate) fn read<K: Kind>(item: Item<K>) -> Result<(String, K), String> {
             let meta = object.meta_mut();
             // The largest part of most objects, and nothing that is looked at.
             meta.managed_fields = None;
-            meta.annotations = meta.annotations.take().filter(|a| a.len() <= 4);
+            if let Some(annotations) = &mut meta.annotations {
+                annotations.retain(|key, _| key.starts_with(OURS));
+            }
             Ok((uid(object.meta()), object))
         }
         Err(unread) => {

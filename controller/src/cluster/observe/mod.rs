@@ -4,7 +4,7 @@
 use pods::Shared;
 use rumpus_cluster::{ChaosHalt, ChaosNode};
 use rumpus_model::cluster::pod::{OwnerRef, Pod};
-use rumpus_model::cluster::world::{HaltRow, Namespace, Node, Owner, Pdb, Text};
+use rumpus_model::cluster::world::{HaltRow, MAX_PODS, Namespace, Node, Owner, Pdb, Text};
 use slim::{Replicas, Scheduled, SlimBudget, SlimNamespace, SlimNode, SlimPod, SlimService, SlimSlice};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -119,7 +119,8 @@ impl Observed {
                 let shared = &mut self.shared;
                 let row = |n: SlimNamespace| {
                     let name = shared.text(n.metadata.name.as_deref().unwrap_or_default());
-                    (name, Namespace::new(shared.labels(&n.metadata), None))
+                    let own = n.metadata.annotations.as_ref().and_then(|a| a.get(MAX_PODS));
+                    (name, Namespace::new(shared.labels(&n.metadata), own.map(String::as_str)))
                 };
                 self.namespaces.take(told.map(row), boot);
                 Vec::new()

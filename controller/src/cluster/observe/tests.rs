@@ -125,3 +125,20 @@ async fn what_may_not_be_read_is_unknown_and_writes_nothing() {
     assert!(world.services.is_ok() && world.halts.is_ok() && world.owners.is_ok());
     assert!(calls.all().iter().all(|c| c.method.as_str() == "GET"));
 }
+
+#[tokio::test]
+async fn what_a_namespace_allows_of_itself_is_read_whatever_else_is_noted_on_it() {
+    let mut annotations: std::collections::BTreeMap<String, &str> =
+        (0..20).map(|n| (format!("example.com/note-{n}"), "x")).collect();
+    annotations.insert("rumpus.dev/max-pods".into(), "3");
+    let shop = json!({"metadata": {"name": "shop", "uid": "u-shop", "annotations": annotations}});
+    let data = json!({"metadata": {"name": "data", "uid": "u-data", "annotations": {"rumpus.dev/max-pods": "many"}}});
+    let free = json!({"metadata": {"name": "free", "uid": "u-free"}});
+    let (cluster, _) = server(Duration::from_secs(1), move |asked| {
+        let items = if asked.path.ends_with("/namespaces") { json!([shop, data, free]) } else { json!([]) };
+        Answer::Object(json!({"metadata": {}, "items": items}))
+    });
+    let world = look::world(&cluster, &Rules::default(), Vec::new(), now()).await;
+    let of = |name: &str| world.namespaces.as_ref().unwrap()[name].max_pods.clone();
+    assert_eq!((of("shop"), of("data"), of("free")), (Some(Ok(3)), Some(Err("many".into())), None));
+}

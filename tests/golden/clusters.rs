@@ -2,6 +2,7 @@
 
 use super::document;
 use insta::assert_snapshot;
+use rumpus_model::cluster::world::{Namespace, Place, Radius, Reservation};
 use rumpus_model::cluster::{World, plan};
 use rumpus_model::policy::{Policy, Site, parse_for};
 use rumpus_tests::clusters::{NOW, cluster, run, service};
@@ -73,4 +74,39 @@ fn everything_that_stands_in_the_way_is_told_with_its_hint() {
     }
     let policy = trial(WEB, "all: true", "kill: {signal: TERM}", "limits: {minHealthy: 2, maxUnavailable: 25%}\n");
     assert_snapshot!(page(&world, policy));
+}
+
+fn holds(run: &str, pods: &[usize]) -> Reservation {
+    Reservation {
+        run: run.into(),
+        run_uid: run.into(),
+        namespace: "teams".into(),
+        policy_uid: None,
+        pods: pods.iter().map(|n| (format!("00000000-0000-4000-8000-{n:012}").into(), Place::default())).collect(),
+        takes_down: false,
+        delay: None,
+    }
+}
+
+#[test]
+fn budgets_of_blast_radius_are_told_with_what_is_held_and_by_whom() {
+    let mut world = cluster(6, 3, 2);
+    let held = [("api-latency", &[0, 1][..]), ("loss-a", &[1]), ("loss-b", &[1]), ("loss-c", &[4])];
+    world.active = Ok(held.map(|(run, pods)| holds(run, pods)).into());
+    world.rules.radius =
+        Radius { pods: Some(4), pods_per_namespace: Some(3), pods_per_owner: Some(2), runs_per_namespace: Some(4) };
+    let targets = format!("{WEB}, names: [web-1, web-2, web-3]");
+    assert_snapshot!(page(&world, trial(&targets, "all: true", "partition: {direction: Both}", "")));
+}
+
+#[test]
+fn a_namespace_says_how_many_of_its_pods_may_be_hit() {
+    let page = |annotation: &str| {
+        let mut world = cluster(3, 3, 2);
+        for (_, namespace) in world.namespaces.iter_mut().flatten() {
+            *namespace = Namespace::new(namespace.labels.clone(), Some(annotation));
+        }
+        page(&world, trial(WEB, "count: 1", "partition: {direction: Both}", ""))
+    };
+    assert_snapshot!([page("0"), page("a few")].join("\n"));
 }

@@ -69,17 +69,18 @@ impl fmt::Display for Load {
         }
         match self.both {
             0 => f.write_str(")"),
-            both => write!(f, ", {both} of them both)"),
+            1 => f.write_str("; 1 is both)"),
+            both => write!(f, "; {both} are both)"),
         }
     }
 }
 
 /// Names the first few runs, and counts the others.
 pub(crate) fn some(runs: &[String]) -> String {
-    let mut named: Vec<String> = runs.iter().take(NAMED).map(|run| run.chars().take(NAME).collect()).collect();
-    let more = runs.len().saturating_sub(NAMED);
-    if more > 0 {
-        named.push(format!("and {more} more"));
+    let named: Vec<String> = runs.iter().take(NAMED).map(|run| run.chars().take(NAME).collect()).collect();
+    let named = named.join(", ");
+    match runs.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
-    named.join(", ")
 }

@@ -434,7 +434,7 @@ impl Core {
             | Outcome::Leave(_)
             | Outcome::Read(_)
             | Outcome::TargetGone { .. }
-            | Outcome::Vanished { .. } => Vec::new(),
+            | Outcome::Vanished { .. } => vec!["what came back is no answer to a sweep".into()],
         };
         if !self.sweep.failed.is_empty() {
             self.sweep.due = now.saturating_add(self.lease);

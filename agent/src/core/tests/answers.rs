@@ -117,6 +117,18 @@ fn an_answer_to_another_question_is_no_leave_and_no_record() {
 }
 
 #[test]
+fn an_answer_to_another_question_is_no_sweep() {
+    for answer in [Outcome::Ok, Outcome::Read(vec![]), Outcome::Halt(Halted::No)] {
+        let now = Duration::from_secs(100);
+        let mut core = Core::new(LEASE, "boot".into(), now);
+        let sweep = op(&core.step(now, Event::Recovered(vec![intent()])));
+        assert_eq!(core.step(now, Event::Done { op: sweep, outcome: answer }), [], "the predecessor's fault is there");
+        core.step(now, Event::Submit(Box::new(partition())));
+        assert_eq!(core.attestations()[0].state, State::Refused);
+    }
+}
+
+#[test]
 fn when_an_effect_ended_is_not_told_anew_by_a_later_try() {
     let mut world = Fake::new(partition());
     world.run_for(Duration::from_secs(2));

@@ -1,5 +1,6 @@
 //! Property tests: what holds for every input, not for three of them.
 
 mod clusters;
+mod fuzz;
 mod policies;
 mod selection;

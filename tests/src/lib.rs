@@ -3,5 +3,6 @@
 pub mod bench;
 pub mod builders;
 pub mod clusters;
+pub mod fuzz;
 pub mod kernel;
 pub mod live;

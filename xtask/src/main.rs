@@ -8,6 +8,7 @@ mod bench;
 mod chart;
 mod command;
 mod crd;
+mod fuzz;
 mod guest;
 mod image;
 mod ktest;
@@ -72,6 +73,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<String>,
     },
+    /// Run the fuzz targets, each for a while
+    Fuzz(fuzz::Flags),
     /// Run a program in the QEMU guest by hand
     Qemu(qemu::Flags),
 }
@@ -98,6 +101,7 @@ fn main() -> Result<ExitCode> {
         }),
         Task::Testbed { verb } => testbed::run(verb),
         Task::Sim { args } => sim::run(&args),
+        Task::Fuzz(flags) => fuzz::run(&flags),
         Task::Qemu(flags) => qemu::run(flags),
     }
 }

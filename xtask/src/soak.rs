@@ -1,4 +1,4 @@
-//! The long test: every step with cases that repeat themselves, then every defect that a run can
+//! The long test: every step with cases that repeat themselves, then the fuzz targets, then every defect that a run can
 //! plant, on both kernels. A defect that no case notices is a failure.
 
 use std::process::ExitCode;
@@ -7,15 +7,16 @@ use anyhow::Result;
 
 use crate::ktest::{self, Asked};
 use crate::steps::{Count, Steps};
-use crate::test;
+use crate::{fuzz, test};
 
 /// Runs the long test.
 pub(crate) fn run() -> Result<ExitCode> {
     let tests = test::run(&test::Flags::default(), true)?;
-    let mut bare = Steps::default();
-    bare.run("kernel in bare qemu", bare_guest);
+    let mut more = Steps::default();
+    more.run("kernel in bare qemu", bare_guest);
+    more.run("fuzz", fuzz::soak);
     let table = sabotages()?;
-    Ok(if tests == ExitCode::SUCCESS && bare.total().failed == 0 && table.failed == 0 {
+    Ok(if tests == ExitCode::SUCCESS && more.total().failed == 0 && table.failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -1,10 +1,10 @@
 //! Makes this machine ready for the tests, and says what it installs and why.
 //!
 //! Debian packages are installed only where their program is missing. What can lie in the cache
-//! lies there: the guest's kernel, cargo-deny.
+//! lies there: the guest's kernel, cargo-deny, cargo-fuzz.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -18,6 +18,9 @@ pub(crate) const MUSL: &str = "x86_64-unknown-linux-musl";
 
 /// The version of cargo-deny; 0.20 is what `deny.toml` is written for.
 const DENY: &str = "0.20.2";
+
+/// The version of cargo-fuzz.
+const FUZZ: &str = "0.13.2";
 
 /// A program that has to be here, the Debian package that has it, and what needs it.
 const PROGRAMS: &[(&str, &str, &str)] = &[
@@ -97,14 +100,7 @@ impl Deny {
             return Ok(Self { program, building: None });
         }
         println!("   builds cargo-deny {DENY} beside the other steps (about 5 min once): checks licences and bans");
-        let log = folder.join("build.log");
-        let file = std::fs::File::create(&log).with_context(|| format!("make {}", log.display()))?;
-        let mut cargo =
-            command("nice", ["-n", "19", "cargo", "install", "--quiet", "--locked", "--version", DENY, "cargo-deny"]);
-        cargo.arg("--root").arg(&folder).arg("--target-dir").arg(folder.join("build"));
-        // The workspace's own toolchain and flags are for the workspace.
-        cargo.current_dir(&folder).env_remove("RUSTFLAGS").stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
-        let building = thread::spawn(move || build(cargo, &folder));
+        let building = thread::spawn(move || install_crate("cargo-deny", DENY, &folder));
         Ok(Self { program, building: Some(building) })
     }
 
@@ -117,11 +113,32 @@ impl Deny {
     }
 }
 
-fn build(mut cargo: Command, folder: &Path) -> Result<()> {
-    let status = cargo.status().context("start cargo install cargo-deny")?;
-    if !status.success() {
-        let log = std::fs::read_to_string(folder.join("build.log")).context("read the log of cargo install")?;
-        bail!("cargo install cargo-deny: {status}\n{log}");
+/// Provides cargo-fuzz and what it compiles with, and returns its program. Nothing but the fuzzer needs it.
+pub(crate) fn cargo_fuzz() -> Result<PathBuf> {
+    install_programs(&[("g++", "g++", "compiles libFuzzer")])?;
+    let folder = place::cache(&format!("cargo-fuzz-{FUZZ}"))?;
+    let program = folder.join("bin/cargo-fuzz");
+    if !program.is_file() {
+        println!("   builds cargo-fuzz {FUZZ} (about 2 min once): runs the fuzz targets");
+        install_crate("cargo-fuzz", FUZZ, &folder)?;
     }
-    std::fs::remove_dir_all(folder.join("build")).context("remove the build folder of cargo-deny")
+    Ok(program)
+}
+
+/// Builds a crate's programs into a folder of the cache, at the lowest priority; what is said meanwhile is kept until it
+/// is done.
+fn install_crate(name: &str, version: &str, folder: &Path) -> Result<()> {
+    let log = folder.join("build.log");
+    let file = std::fs::File::create(&log).with_context(|| format!("make {}", log.display()))?;
+    let mut cargo =
+        command("nice", ["-n", "19", "cargo", "install", "--quiet", "--locked", "--version", version, name]);
+    cargo.arg("--root").arg(folder).arg("--target-dir").arg(folder.join("build"));
+    // The workspace's own toolchain and flags are for the workspace.
+    cargo.current_dir(folder).env_remove("RUSTFLAGS").stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+    let status = cargo.status().with_context(|| format!("start cargo install {name}"))?;
+    if !status.success() {
+        let log = std::fs::read_to_string(log).context("read the log of cargo install")?;
+        bail!("cargo install {name}: {status}\n{log}");
+    }
+    std::fs::remove_dir_all(folder.join("build")).with_context(|| format!("remove the build folder of {name}"))
 }

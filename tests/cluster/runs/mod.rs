@@ -14,6 +14,7 @@ mod network;
 mod parts;
 mod probes;
 mod proxied;
+mod radius;
 mod refused;
 mod run;
 mod shop;

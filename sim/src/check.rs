@@ -31,13 +31,14 @@ const LAST: usize = 64;
 /// What is soon, where nothing goes wrong.
 const SOON: Duration = Duration::from_secs(5);
 /// How a run may end where nothing goes wrong but what users do.
-const FINE: [&str; 10] = [
+const FINE: [&str; 11] = [
     "Deleted",
     "Done",
     "DryRun",
     "Halted",
     "NothingSelected",
     "Stopped",
+    "TooManyPods",
     "TooManyRuns",
     "FaultOverlaps",
     "TargetGone",
@@ -166,6 +167,7 @@ impl Check {
     pub fn scan(net: &mut Net, nodes: &[Node]) {
         let mut live: BTreeMap<(String, String), String> = BTreeMap::new();
         let mut runs: BTreeSet<String> = BTreeSet::new();
+        let mut pods: BTreeSet<String> = BTreeSet::new();
         let mut broken = Vec::new();
         for node in nodes {
             let boot = node.boot(net.now);
@@ -183,6 +185,7 @@ impl Check {
             for id in &lives {
                 let Some(slot) = net.check.slots.get(*id) else { continue };
                 runs.insert(slot.run.clone());
+                pods.insert(slot.pod.clone());
                 let place = (slot.run.clone(), slot.pod.clone());
                 if let Some(other) = live.insert(place, slot.injection.clone())
                     && other != slot.injection
@@ -206,6 +209,9 @@ impl Check {
         }
         if runs.len() > net.budget {
             broken.push(("S1", format!("{} runs are in effect, {} may be: {runs:?}", runs.len(), net.budget)));
+        }
+        if let Some(most) = net.radius.filter(|most| u32::try_from(pods.len()).is_ok_and(|pods| pods > *most)) {
+            broken.push(("S1", format!("{} pods are under fault, {most} may be: {pods:?}", pods.len())));
         }
         for (invariant, what) in broken {
             net.check.fail(invariant, &what);

@@ -20,6 +20,7 @@ use rumpus_controller::cluster::core::event::{
 use rumpus_controller::cluster::core::lease::{self, Election, Standing};
 use rumpus_controller::cluster::core::{Core, Settings};
 use rumpus_controller::cluster::{observe, seen};
+use rumpus_model::cluster::world::Radius;
 use rumpus_model::wire::ledger::LEDGER;
 use rumpus_model::wire::{Mode, Phase};
 use std::collections::{BTreeMap, BTreeSet};
@@ -257,6 +258,8 @@ impl Controller {
                 let outcome = match act {
                     Act::Plan { input, active } => {
                         let active = if net.plant == Some(Plant::BudgetBlind) { Vec::new() } else { active };
+                        let most = net.radius.filter(|_| net.plant != Some(Plant::RadiusBlind));
+                        process.snapshot.radius = Radius { pods: most, ..Radius::default() };
                         let planned = process.snapshot.plan(&input, active, now.wall.as_second());
                         Outcome::Planned(Box::new(planned))
                     }

@@ -5,7 +5,7 @@ use crate::check::Check;
 use crate::decide::Decider;
 use crate::plant::Plant;
 use crate::queue::Queue;
-use crate::schedule::{Then, Verb, What, Who};
+use crate::schedule::{Schedule, Then, Verb, What, Who};
 use crate::story::Story;
 use crate::world::Happening;
 use std::collections::{BTreeMap, VecDeque};
@@ -62,6 +62,8 @@ pub struct Net {
     pub decide: Decider,
     /// How many runs may be active at once.
     pub budget: usize,
+    /// How many pods may be under fault at once.
+    pub radius: Option<u32>,
     pub story: Story,
     pub check: Check,
     /// Who is cut off, and until when.
@@ -75,13 +77,14 @@ pub struct Net {
 }
 
 impl Net {
-    pub fn new(seed: u64, decide: Decider, budget: usize, trace: bool, plant: Option<Plant>) -> Self {
+    pub fn new(schedule: &Schedule, decide: Decider, trace: bool, plant: Option<Plant>) -> Self {
         Self {
             now: Duration::ZERO,
-            queue: Queue::new(seed),
+            queue: Queue::new(schedule.seed),
             api: Api::new(plant),
             decide,
-            budget,
+            budget: schedule.budget,
+            radius: schedule.radius,
             story: Story::new(trace),
             check: Check::default(),
             cut: BTreeMap::new(),

@@ -45,6 +45,8 @@ pub enum Plant {
     NoLedger,
     /// A plan does not count what other runs hold.
     BudgetBlind,
+    /// A plan keeps to no budget of pods.
+    RadiusBlind,
     /// The Lease goes to whoever writes, whatever he has read.
     TwoLeaders,
     /// The Lease is not renewed.

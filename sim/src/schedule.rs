@@ -45,6 +45,9 @@ pub struct Schedule {
     pub nodes: usize,
     /// How many runs may be active at once.
     pub budget: usize,
+    /// How many pods may be under fault at once; `None`: as many as like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radius: Option<u32>,
     /// How many seconds the wall clock of each controller is ahead.
     pub controllers: Vec<i64>,
     /// How many millionths the boot clock of each node is too fast.

@@ -6,7 +6,7 @@ use rumpus_cluster::ChaosNode;
 use rumpus_controller::cluster::observe;
 use rumpus_model::cluster::labels::Labels;
 use rumpus_model::cluster::pod::{Container, OwnerRef, Phase, Pod, Role};
-use rumpus_model::cluster::world::{HaltRow, Namespace, Node, Owner, Reservation, Rules};
+use rumpus_model::cluster::world::{HaltRow, Namespace, Node, Owner, Radius, Reservation, Rules};
 use rumpus_model::cluster::{ClusterPlan, RunInput, Unknown, World, plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub struct Snapshot {
     known: BTreeSet<Kind>,
     /// How many runs may be active at once.
     budget: u32,
+    /// How many pods may be under fault at once.
+    pub radius: Radius,
 }
 
 impl Snapshot {
@@ -55,7 +57,7 @@ impl Snapshot {
             budgets: Ok(Vec::new()),
             halts: self.halts.clone().map(|h| h.into_values().collect()).ok_or_else(unknown),
             active: Ok(active),
-            rules: Rules { max_active_runs: self.budget, ..Rules::default() },
+            rules: Rules { max_active_runs: self.budget, radius: self.radius, ..Rules::default() },
         }
     }
 

@@ -87,6 +87,8 @@ pub fn draw(seed: u64, length: Duration) -> (Schedule, Classes) {
     schedule.controllers = vec![somewhere(3600, skewed), somewhere(3600, skewed)];
     schedule.drifts = (0..schedule.nodes).map(|_| somewhere(200, drifting)).collect();
     schedule.controllers.truncate(1 + rng.index(2));
+    let mut own = Rng::new(seed, "radius");
+    schedule.radius = own.chance(500).then(|| u32::try_from(1 + own.below(4)).unwrap_or(1));
     let runs = 3 + rng.index(12);
     schedule.deeds = deeds(seed, runs, hostile, length);
     if !calm {

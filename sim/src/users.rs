@@ -33,7 +33,7 @@ pub fn act(net: &mut Net, deed: &Deed) {
         Deed::Halt { name, scope, pick } => halt(net, name, *scope, *pick),
         Deed::Resume { pick } => delete(net, Kind::Halt, *pick),
         Deed::KillPod { pick } => delete(net, Kind::Pod, *pick),
-        Deed::Probe => run(net, PROBE, &probe(), false),
+        Deed::Probe => run(net, PROBE, &probe(net.radius), false),
     }
 }
 
@@ -97,11 +97,12 @@ pub fn pod(net: &mut Net, nodes: usize) -> Option<Arc<PodObject>> {
     if let Object::Pod(pod) = *object { Some(pod) } else { None }
 }
 
-/// A run on every pod.
-fn probe() -> Value {
+/// A run on every pod, or on as many as may be under fault at once.
+fn probe(most: Option<u32>) -> Value {
+    let pick = most.map_or(json!({"all": true}), |most| json!({"count": most}));
     json!({"mode": "Armed", "experiment": {
         "targets": {"pods": {"selector": {"matchLabels": {"app": "web"}}}},
-        "pick": {"all": true},
+        "pick": pick,
         "faults": [{"partition": {"direction": "Both"}}],
         "duration": "5s",
         "steadyState": {"none": {"reason": "a simulation"}},

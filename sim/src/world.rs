@@ -108,10 +108,10 @@ pub fn replay(schedule: &Schedule, trace: bool, plant: Option<Plant>) -> End {
 
 impl World {
     pub(crate) fn new(schedule: Schedule, decide: Decider, trace: bool, plant: Option<Plant>) -> Self {
-        let mut net = Net::new(schedule.seed, decide, schedule.budget, trace, plant);
+        let mut net = Net::new(&schedule, decide, trace, plant);
         net.tell(&format!(
-            "{} nodes {:?}, controllers {:?}, {} runs at once, calm={}",
-            schedule.nodes, schedule.drifts, schedule.controllers, schedule.budget, schedule.calm
+            "{} nodes {:?}, controllers {:?}, {} runs and {:?} pods at once, calm={}",
+            schedule.nodes, schedule.drifts, schedule.controllers, schedule.budget, schedule.radius, schedule.calm
         ));
         net.check.tight = schedule.calm;
         let ahead = schedule.controllers.iter().map(|seconds| SignedDuration::from_secs(*seconds));

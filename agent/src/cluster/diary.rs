@@ -3,7 +3,7 @@
 
 use super::desk::Kept;
 use crate::core::{Intent, Record};
-use crate::journal::{FileStorage, Journal, Storage};
+use crate::journal::{FileStorage, Journal, JournalError, Storage};
 use crate::ports::Diary;
 use crate::resolve::chain;
 use crate::state_dir::StateDir;
@@ -183,10 +183,15 @@ impl<S: Storage + Send> Diary for ClusterDiary<S> {
         if self.journal.wants_compaction() || small {
             self.compact();
         }
-        let written = match record {
+        let mut written = match record {
             Record::Intent(_) => self.journal.append_intent(record),
             Record::Applied { .. } | Record::Ended { .. } | Record::Kept { .. } => self.journal.append(record),
         };
+        // What no longer counts takes up the room: with nothing live no other record would come that makes some.
+        if matches!(written, Err(JournalError::Full { .. })) {
+            self.compact();
+            written = self.journal.append(record);
+        }
         written.map_err(|e| chain(&e))?;
         testing::point("record.after")
     }

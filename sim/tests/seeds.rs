@@ -65,9 +65,9 @@ fn every_order_of_a_small_world_finds_what_is_planted() {
         deeds: vec![At { at: 3000, what: Deed::Run { name: "one".into(), spec, invalid: false } }],
         ..Schedule::default()
     };
-    let found = exhaust(&schedule, Some(Plant::Amnesia), 1, 2000, 1);
+    let found = exhaust(&schedule, Some(Plant::NoJournal), 1, 2000, 1);
     let (broken, path) = found.broken.unwrap();
-    assert_eq!(retrace(&schedule, Some(Plant::Amnesia), 1, &path, false), Some(broken));
+    assert_eq!(retrace(&schedule, Some(Plant::NoJournal), 1, &path, false), Some(broken));
     let without = exhaust(&schedule, None, 1, 200, 1);
     assert!(without.broken.is_none() && without.states > 100, "{without:?}");
 }

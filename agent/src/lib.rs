@@ -12,6 +12,7 @@ pub mod resolve;
 pub mod local;
 pub mod cluster;
 pub mod journal;
+mod recorder;
 pub mod apply;
 pub mod verify;
 pub mod revert;

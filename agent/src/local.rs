@@ -7,6 +7,7 @@ use crate::journal::{Journal, JournalError};
 use crate::kernel::proc::{self, ProcError};
 use crate::kernel::timer::boottime;
 use crate::ports::{Diary, Lever, Tick, Witness};
+use crate::recorder::Recorder;
 use crate::resolve::chain;
 use crate::state_dir::{HaltState, StateDir, StateDirError, read_halt, write_attestation};
 use crate::testing::{self, Sabotage, sabotaged};
@@ -74,7 +75,7 @@ pub fn start(
         lever,
         tick: Some(tick),
         recovered: live.values().cloned().collect(),
-        diary: Box::new(LocalDiary { journal, live, _dir: dir }),
+        diary: Box::new(LocalDiary { recorder: Recorder::new(journal), live, _dir: dir }),
         witness,
     };
     Agent::start(parts).map_err(LocalError::Threads)
@@ -156,7 +157,7 @@ impl Lever for LocalLever {
 }
 
 struct LocalDiary {
-    journal: Journal<Record>,
+    recorder: Recorder,
     live: BTreeMap<String, Intent>,
     /// Holds the lock for as long as anything can be written.
     _dir: StateDir,
@@ -174,36 +175,21 @@ impl Diary for LocalDiary {
         if sabotaged(Sabotage::NoJournal) {
             return Ok(());
         }
-        if self.journal.wants_compaction() || (self.live.is_empty() && self.journal.used() > 0) {
-            self.compact();
-        }
-        let written = match record {
-            Record::Intent(_) => self.journal.append_intent(record),
-            Record::Applied { .. } | Record::Ended { .. } | Record::Kept { .. } => self.journal.append(record),
-        };
-        written.map_err(|e| chain(&e))?;
+        let smaller = self.live.is_empty() && self.recorder.used() > 0;
+        self.recorder.record(record, smaller, || kept(&self.live))?;
         testing::point(&format!("{name}.after"))
     }
 
     fn refuses(&self) -> Option<String> {
-        match (self.journal.is_damaged(), self.journal.is_writable()) {
-            (true, _) => Some("it was damaged; the damaged file was kept beside it".into()),
-            (false, false) => Some("an earlier write failed".into()),
-            (false, true) => None,
-        }
+        self.recorder.refuses()
     }
 
     fn mend(&mut self) {
-        if self.journal.wants_compaction() {
-            self.compact();
-        }
+        self.recorder.mend(|| kept(&self.live));
     }
 }
 
-impl LocalDiary {
-    /// Keeps only what is live. A journal that cannot be made smaller is still one.
-    fn compact(&mut self) {
-        let records: Vec<Record> = self.live.values().map(|i| Record::Intent(Box::new(i.clone()))).collect();
-        drop(self.journal.compact(&records.iter().collect::<Vec<_>>()));
-    }
+/// Only what is live is kept.
+fn kept(live: &BTreeMap<String, Intent>) -> Vec<Record> {
+    live.values().map(|i| Record::Intent(Box::new(i.clone()))).collect()
 }

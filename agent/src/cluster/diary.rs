@@ -3,9 +3,9 @@
 
 use super::desk::Kept;
 use crate::core::{Intent, Record};
-use crate::journal::{FileStorage, Journal, JournalError, Storage};
+use crate::journal::{FileStorage, Journal, Storage};
 use crate::ports::Diary;
-use crate::resolve::chain;
+use crate::recorder::Recorder;
 use crate::state_dir::StateDir;
 use crate::testing;
 use rumpus_model::evidence::Effective;
@@ -147,7 +147,7 @@ fn attestation(entry: &Entry) -> Attestation {
 
 /// The journal, held open.
 pub struct ClusterDiary<S = FileStorage> {
-    journal: Journal<Record, S>,
+    recorder: Recorder<S>,
     entries: Entries,
     told: Told,
     /// Holds the lock for as long as anything can be written; `None` where nothing is locked.
@@ -162,13 +162,7 @@ impl<S> std::fmt::Debug for ClusterDiary<S> {
 
 impl<S: Storage> ClusterDiary<S> {
     pub fn new(journal: Journal<Record, S>, entries: Entries, told: Told, dir: Option<Arc<StateDir>>) -> Self {
-        Self { journal, entries, told, _dir: dir }
-    }
-
-    /// Leaves out what was reported. A journal that cannot be made smaller is still one.
-    fn compact(&mut self) {
-        let records = self.entries.records();
-        drop(self.journal.compact(&records.iter().collect::<Vec<_>>()));
+        Self { recorder: Recorder::new(journal), entries, told, _dir: dir }
     }
 }
 
@@ -179,35 +173,18 @@ impl<S: Storage + Send> Diary for ClusterDiary<S> {
         self.entries.reported(&news.reported);
         self.entries.kept.retain(|_, until| *until > news.now);
         self.entries.note(record);
-        let small = self.entries.slots.is_empty() && self.journal.used() > SMALL;
-        if self.journal.wants_compaction() || small {
-            self.compact();
-        }
-        let mut written = match record {
-            Record::Intent(_) => self.journal.append_intent(record),
-            Record::Applied { .. } | Record::Ended { .. } | Record::Kept { .. } => self.journal.append(record),
-        };
-        // What no longer counts takes up the room: with nothing live no other record would come that makes some.
-        if matches!(written, Err(JournalError::Full { .. })) {
-            self.compact();
-            written = self.journal.append(record);
-        }
-        written.map_err(|e| chain(&e))?;
+        let small = self.entries.slots.is_empty() && self.recorder.used() > SMALL;
+        // What was reported is left out.
+        self.recorder.record(record, small, || self.entries.records())?;
         testing::point("record.after")
     }
 
     fn refuses(&self) -> Option<String> {
-        match (self.journal.is_damaged(), self.journal.is_writable()) {
-            (true, _) => Some("it was damaged; the damaged file was kept beside it".into()),
-            (false, false) => Some("an earlier write failed".into()),
-            (false, true) => None,
-        }
+        self.recorder.refuses()
     }
 
     fn mend(&mut self) {
-        if self.journal.wants_compaction() {
-            self.compact();
-        }
+        self.recorder.mend(|| self.entries.records());
     }
 }
 

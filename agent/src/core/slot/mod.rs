@@ -199,24 +199,11 @@ impl Slot {
         if self.is_ending() || self.is_final() {
             return retry;
         }
-        let sooner = match self.stage {
-            Stage::Standing => Some(self.stands_until),
+        let sooner = if self.stage == Stage::Standing {
+            Some(self.stands_until)
+        } else {
             // The end of a grace is seen at the next look.
-            Stage::Watching => retry,
-            Stage::Resolve
-            | Stage::Intent
-            | Stage::AskHalt
-            | Stage::Apply(_)
-            | Stage::Applied
-            | Stage::Check
-            | Stage::Disarm
-            | Stage::CheckEnded
-            | Stage::Drain
-            | Stage::Draining
-            | Stage::Remove(_)
-            | Stage::Confirm
-            | Stage::Close(_)
-            | Stage::Final(_) => None,
+            retry.filter(|_| self.stage == Stage::Watching)
         };
         self.deadline.into_iter().chain(sooner).min()
     }

@@ -5,7 +5,7 @@ use super::attest::CANARY;
 use super::connect::Reached;
 use k8s_openapi::api::apps::v1::Deployment;
 use rumpus_cluster::{ChaosInjection, Error, Query};
-use rumpus_model::cluster::world::Rules;
+use rumpus_model::cluster::world::{Radius, Rules};
 
 /// The chart's name for the controller's Deployment.
 const CONTROLLER: &str = "rumpus-controller";
@@ -80,16 +80,14 @@ fn tell(deployment: &Deployment, rules: &mut Rules) {
     }
 }
 
-/// Reads a limit as the controller does: 0 is none.
 fn limit(value: &str) -> Option<u32> {
-    value.parse().ok().filter(|most| *most > 0)
+    value.parse().ok().and_then(Radius::limit)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cluster::ask::object;
-    use rumpus_model::cluster::world::Radius;
     use serde_json::json;
 
     #[test]

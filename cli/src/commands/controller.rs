@@ -92,10 +92,10 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
         http: args.http,
         max_active_runs: args.max_active_runs,
         radius: Radius {
-            pods: limit(args.max_pods),
-            pods_per_namespace: limit(args.max_pods_per_namespace),
-            pods_per_owner: limit(args.max_pods_per_owner),
-            runs_per_namespace: limit(args.max_runs_per_namespace),
+            pods: Radius::limit(args.max_pods),
+            pods_per_namespace: Radius::limit(args.max_pods_per_namespace),
+            pods_per_owner: Radius::limit(args.max_pods_per_owner),
+            runs_per_namespace: Radius::limit(args.max_runs_per_namespace),
         },
         opt_in: args.opt_in.clone(),
         pod_delete: args.pod_delete,
@@ -114,10 +114,6 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
             Err(Failure::refused(text, "look at the flags, the account and the API server"))
         }
     }
-}
-
-fn limit(most: u32) -> Option<u32> {
-    (most > 0).then_some(most)
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

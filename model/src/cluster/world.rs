@@ -73,6 +73,13 @@ pub struct Radius {
     pub runs_per_namespace: Option<u32>,
 }
 
+impl Radius {
+    /// Reads a limit as the administrator writes it: 0 is none of this kind.
+    pub fn limit(written: u32) -> Option<u32> {
+        (written > 0).then_some(written)
+    }
+}
+
 impl Default for Rules {
     /// The chart's defaults.
     fn default() -> Self {

@@ -25,16 +25,26 @@ fn stranger(world: &mut Fake, epoch: i64, pods: [&str; 2]) {
     world.ledger = Some(LedgerSeen { resource_version: world.next_version(), spec });
 }
 
+/// A run on `web-0` and `web-1` that is planned and created; its reservation is still to be written.
+fn unreserved(radius: Radius) -> Fake {
+    let mut world = world(radius);
+    world.seconds(1);
+    world.wrongs.insert("ledger", vec![Wrong::Busy; 100].into());
+    world.start_on("a", &["web-0", "web-1"], "partition");
+    world.pass(Duration::from_millis(100));
+    assert_eq!((world.count("create"), world.status("a").state), (2, Some(RunState::Injecting)), "{:?}", world.log);
+    world
+}
+
+/// The UIDs of the runs that stand in the Ledger.
+fn reserved(world: &Fake) -> Vec<String> {
+    world.ledger.iter().flat_map(|l| &l.spec.reservations).map(|r| r.uid.clone()).collect()
+}
+
 #[test]
 fn what_the_ledger_tells_of_after_the_plan_is_counted_before_anything_is_armed() {
     for (radius, reason) in each(3) {
-        let mut world = world(radius);
-        world.seconds(1);
-        // Planned and created; its reservation is still to be written.
-        world.wrongs.insert("ledger", vec![Wrong::Busy; 3].into());
-        world.start_on("a", &["web-0", "web-1"], "partition");
-        world.pass(Duration::from_millis(100));
-        assert_eq!(world.count("create"), 2, "{:?}", world.log);
+        let mut world = unreserved(radius);
         // Somebody took the Ledger away, and a controller that was overtaken put its own there.
         stranger(&mut world, 0, ["web-2", "web-3"]);
         world.wrongs.clear();
@@ -47,19 +57,13 @@ fn what_the_ledger_tells_of_after_the_plan_is_counted_before_anything_is_armed()
 
 #[test]
 fn a_run_that_is_not_judged_by_all_that_the_ledger_tells_of_stands_in_no_write_of_it() {
-    let mut world = world(Radius { pods: Some(9), ..Radius::default() });
-    world.seconds(1);
-    world.wrongs.insert("ledger", vec![Wrong::Busy; 3].into());
-    world.start_on("a", &["web-0", "web-1"], "partition");
-    world.pass(Duration::from_millis(100));
+    let mut world = unreserved(Radius { pods: Some(9), ..Radius::default() });
     stranger(&mut world, 0, ["web-2", "web-3"]);
     world.wrongs.clear();
     // While the question is not answered; who takes over would hold it to be judged.
     world.wrongs.insert("plan", vec![Wrong::Busy; 100].into());
     assert_eq!(world.watched(10, ""), 0, "{:?}", world.log);
-    let held = world.ledger.clone().unwrap().spec;
-    assert_eq!(held.epoch, 1);
-    assert_eq!(held.reservations.iter().map(|r| r.uid.as_str()).collect::<Vec<_>>(), ["uid-gone"]);
+    assert_eq!((world.ledger.as_ref().unwrap().spec.epoch, reserved(&world)), (1, vec!["uid-gone".to_owned()]));
     world.wrongs.clear();
     assert_eq!(world.watched(15, ""), 2, "{:?}", world.log);
 }
@@ -77,17 +81,12 @@ fn what_has_begun_is_neither_judged_anew_nor_given_back() {
     world.seconds(2);
     assert_eq!(world.reason("b"), "TooManyPods");
     assert_eq!((world.reason("a"), world.status("a").verdict), ("", None));
-    let held = world.ledger.clone().unwrap().spec.reservations;
-    assert_eq!(held.iter().map(|r| r.uid.as_str()).collect::<Vec<_>>(), ["uid-a", "uid-gone"]);
+    assert_eq!(reserved(&world), ["uid-a", "uid-gone"]);
 }
 
 #[test]
 fn what_the_ledger_tells_of_after_the_plan_and_fits_beside_it_ends_nothing() {
-    let mut world = world(Radius { pods: Some(3), ..Radius::default() });
-    world.seconds(1);
-    world.wrongs.insert("ledger", vec![Wrong::Busy; 3].into());
-    world.start_on("a", &["web-0", "web-1"], "partition");
-    world.pass(Duration::from_millis(100));
+    let mut world = unreserved(Radius { pods: Some(3), ..Radius::default() });
     stranger(&mut world, 0, ["web-1", "web-2"]);
     world.wrongs.clear();
     assert_eq!(world.watched(30, ""), 2, "{:?}", world.log);
@@ -97,12 +96,7 @@ fn what_the_ledger_tells_of_after_the_plan_and_fits_beside_it_ends_nothing() {
 #[test]
 fn a_run_that_a_predecessor_planned_and_did_not_reserve_is_judged_anew() {
     for (beside, hit) in [(["web-2", "web-3"], 0), (["web-1", "web-2"], 2)] {
-        let mut world = world(Radius { pods: Some(3), ..Radius::default() });
-        world.seconds(1);
-        world.wrongs.insert("ledger", vec![Wrong::Busy; 100].into());
-        world.start_on("a", &["web-0", "web-1"], "partition");
-        world.pass(Duration::from_millis(100));
-        assert_eq!((world.count("create"), world.status("a").state), (2, Some(RunState::Injecting)));
+        let mut world = unreserved(Radius { pods: Some(3), ..Radius::default() });
         world.wrongs.clear();
         // Another one led in between, and knew nothing of it.
         stranger(&mut world, 1, beside);

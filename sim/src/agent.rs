@@ -21,10 +21,9 @@ use rumpus_model::change::Change;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+mod clock;
 mod journal;
 
-/// What the boot clock shows at boot.
-const AT_BOOT: Duration = Duration::from_secs(1000);
 /// As the driver's own.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
@@ -90,6 +89,8 @@ pub struct Node {
     /// What the journal held before its last record.
     before: Option<Vec<u8>>,
     pub life: u32,
+    /// When this life began.
+    started: Duration,
     half: Option<Half>,
     serve: Option<Serve>,
     pub paused: Option<Duration>,
@@ -109,40 +110,11 @@ impl Node {
             boots: 0,
             booted: Duration::ZERO,
             life: 0,
+            started: Duration::ZERO,
             half: None,
             serve: None,
             paused: None,
         }
-    }
-
-    /// Returns what CLOCK_BOOTTIME shows.
-    pub fn boot(&self, now: Duration) -> Duration {
-        let up = now.saturating_sub(self.booted);
-        let gained = i64::try_from(up.as_nanos()).unwrap_or(i64::MAX) / 1_000_000 * self.drift;
-        let nanos = Duration::from_nanos(gained.unsigned_abs());
-        AT_BOOT + if gained < 0 { up.saturating_sub(nanos) } else { up + nanos }
-    }
-
-    /// Returns how long the machine was awake between two instants.
-    pub fn awake(&self, from: Duration, to: Duration) -> Duration {
-        let asleep = self.slept.iter().map(|(a, b)| (*b).min(to).saturating_sub((*a).max(from)));
-        to.saturating_sub(from).saturating_sub(asleep.sum())
-    }
-
-    pub fn is_asleep(&self, now: Duration) -> bool {
-        self.slept.last().is_some_and(|(_, until)| *until > now)
-    }
-
-    /// Returns until when it sleeps.
-    pub fn wakes_at(&self) -> Duration {
-        self.slept.last().map(|(_, until)| *until).unwrap_or_default()
-    }
-
-    /// The machine sleeps until then: what its kernel counts stands still, its boot clock does not.
-    pub fn sleeps(&mut self, now: Duration, until: Duration) {
-        self.slept.push((now, until));
-        self.kernel.sleeps(self.boot(now), until.saturating_sub(now));
-        self.paused = Some(self.paused.unwrap_or_default().max(until));
     }
 
     pub fn lives(&self) -> bool {
@@ -160,6 +132,7 @@ impl Node {
     /// A process begins.
     pub fn start(&mut self, net: &mut Net) {
         self.life += 1;
+        self.started = net.now;
         self.kernel.plant = net.plant;
         let life = self.who();
         let boot = self.boot(net.now);
@@ -471,7 +444,7 @@ impl Node {
                 let once = matches!(change, Change::KillContainer | Change::Signal(_));
                 let there = gated && self.kernel.live(boot).any(|(_, slot, _)| slot == id);
                 if there || once {
-                    net.check.begun(net.now, id, once, self.journaled());
+                    net.check.begun(net.now, id, once, self.journaled(), self.started);
                 }
             }
             Act::Disarm | Act::Remove { .. } | Act::Escalate => {

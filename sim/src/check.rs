@@ -14,6 +14,7 @@ use rumpus_model::halt::Reach;
 use rumpus_model::wire::{ConditionType, Confirmation, InjectionState, Mode, NodeStatus, Phase, RunState, Truth};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,9 +101,37 @@ impl Check {
         self.broken.get_or_insert_with(|| format!("{invariant}: {what}"));
     }
 
+    /// Hashes what is remembered and judged by; not what is only counted.
+    pub(crate) fn hash_state(&self, hasher: &mut impl Hasher) {
+        format!("{:?} {:?} {:?}", self.slots, self.begun, self.contact).hash(hasher);
+        format!("{:?} {:?} {:?}", self.moved, self.attested, self.writers).hash(hasher);
+        format!("{:?} {:?} {:?}", self.wanted, self.leaders, self.invalid).hash(hasher);
+        format!("{:?} {:?}", self.unwanted, self.halts).hash(hasher);
+    }
+
     /// Counts.
     pub fn sometimes(&mut self, what: impl Into<Cow<'static, str>>) {
         *self.sometimes.entry(what.into()).or_default() += 1;
+    }
+
+    /// The server has done something, whether or not anybody hears of it.
+    pub fn carried_out(&mut self, now: Duration, request: &Request, answer: &Answer) {
+        let renews = match request {
+            Request::Renew { .. } => true,
+            Request::Create(object) => object.kind() == Kind::Lease,
+            Request::Delete { .. }
+            | Request::Get(..)
+            | Request::InjectionStatus { .. }
+            | Request::Ledger { .. }
+            | Request::List(_)
+            | Request::NodeStatus { .. }
+            | Request::Phase { .. }
+            | Request::RunStatus { .. }
+            | Request::Stop(_) => false,
+        };
+        if renews && answer.is_ok() {
+            self.moved = now;
+        }
     }
 
     /// The server has answered.
@@ -110,9 +139,7 @@ impl Check {
         match request {
             Request::Get(Kind::Lease, _) if answer.is_ok() => drop(self.contact.insert(life.who, now)),
             Request::Get(Kind::Node, key) if answer.is_ok() => self.reads_own(life, &key.name, answer),
-            Request::Renew { .. } if answer.is_ok() => self.moved = now,
             Request::NodeStatus { name, status } if answer.is_ok() => self.kept(now, life, name, status),
-            Request::Create(object) if answer.is_ok() && object.kind() == Kind::Lease => self.moved = now,
             Request::Create(_)
             | Request::Delete { .. }
             | Request::Get(..)
@@ -143,9 +170,12 @@ impl Check {
         }
     }
 
-    /// A fault has come into effect.
-    pub fn begun(&mut self, now: Duration, id: &str, once: bool, journaled: &BTreeSet<String>) {
+    /// A fault has come into effect; `started`: when this life of the node's agent began.
+    pub fn begun(&mut self, now: Duration, id: &str, once: bool, journaled: &BTreeSet<String>, started: Duration) {
         self.faults += 1;
+        if self.moved < started {
+            self.fail("S6", &format!("slot {id} is begun, and the Lease has not moved since its agent began"));
+        }
         if !journaled.contains(id) {
             self.fail("S8", &format!("slot {id} is in the kernel and not in the journal"));
         }

@@ -3,9 +3,10 @@
 //!
 //! It must never keep what was not synced for certain, and never lose what was.
 
+use crate::rng::{FNV, fnv};
 use rumpus_agent::journal::Storage;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
 
 /// How big a journal is made: small, so that it fills up.
 pub const CAPACITY: usize = 16 * 1024;
@@ -21,7 +22,7 @@ pub enum Fault {
     Torn(usize),
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Platter {
     /// What a reader sees.
     shown: Vec<u8>,
@@ -30,6 +31,14 @@ struct Platter {
     fault: Option<Fault>,
     /// It was made at all.
     made: bool,
+}
+
+/// What is on it is long: its hash stands for it.
+impl fmt::Debug for Platter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shown, durable) = (fnv(&self.shown, FNV), fnv(&self.durable, FNV));
+        write!(f, "Platter({shown:x} {durable:x} {:?} {})", self.fault, self.made)
+    }
 }
 
 /// A disk; its copies are the same one.

@@ -173,7 +173,8 @@ impl World {
         let options = own.len() + usize::from(mortal.is_some());
         let mut choice = 0;
         if options > 1 {
-            let (deaths, happens) = (chooser.deaths, format!("{own:?}"));
+            let happens: Vec<&Happening> = own.iter().map(|(_, happening)| happening).collect();
+            let (deaths, happens) = (chooser.deaths, format!("{happens:?}"));
             choice = chooser.choose(options, || self.state(at, deaths, &happens));
         }
         if chooser.pruned {
@@ -222,7 +223,7 @@ impl World {
         }
     }
 
-    /// Everything that decides what happens from here on.
+    /// Everything that decides what happens from here on, and what will be thought of it.
     fn state(&self, at: Duration, deaths: u8, happens: &str) -> u64 {
         let mut hasher = DefaultHasher::new();
         (at, deaths, happens).hash(&mut hasher);

@@ -150,6 +150,7 @@ impl Net {
                         self.check.written = Some((self.now, line));
                     }
                 }
+                self.check.carried_out(self.now, &request, &answer);
                 if fate.is_none() {
                     self.check.answered(self.now, life, &request, &answer);
                 }
@@ -184,6 +185,7 @@ impl Net {
 
     /// Hashes what decides what comes of it all.
     pub(crate) fn hash_state(&self, hasher: &mut impl Hasher) {
+        self.check.hash_state(hasher);
         format!("{:?} {:?} {:?}", self.api, self.watches, self.calls).hash(hasher);
         format!("{:?}", self.queue.all()).hash(hasher);
     }

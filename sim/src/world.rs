@@ -97,13 +97,13 @@ pub fn shown(at: Duration) -> String {
 /// Runs the world of a seed; anything may go wrong for `length`.
 pub fn run(seed: u64, length: Duration, trace: bool, plant: Option<Plant>) -> End {
     let (schedule, classes) = swarm::draw(seed, length);
-    World::new(schedule, Decider::drawing(seed, classes), trace, plant).whole()
+    World::new(schedule, Decider::drawing(seed, classes), trace, plant).finished()
 }
 
 /// Runs the world of a schedule.
 pub fn replay(schedule: &Schedule, trace: bool, plant: Option<Plant>) -> End {
     let decide = Decider::given(schedule.seed, &schedule.turns);
-    World::new(schedule.clone(), decide, trace, plant).whole()
+    World::new(schedule.clone(), decide, trace, plant).finished()
 }
 
 impl World {
@@ -160,7 +160,7 @@ impl World {
         self.net.after(self.schedule.length() + rest, Happening::Rest);
     }
 
-    fn whole(mut self) -> End {
+    fn finished(mut self) -> End {
         self.run();
         self.end()
     }

@@ -41,14 +41,11 @@ fn what_was_broken_once_holds_and_what_is_planted_is_found() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// What no seed of a few thousand finds: no schedule is known.
-const NOT_FOUND: [Plant; 1] = [Plant::TrustsLease];
-
 #[test]
 fn there_is_a_schedule_for_each_planted_fault() {
     let planted: BTreeSet<String> =
         schedules().unwrap().iter().filter_map(|(_, s)| Some(format!("{:?}", s.plant?))).collect();
     let missing: Vec<&Plant> =
         Plant::value_variants().iter().filter(|plant| !planted.contains(&format!("{plant:?}"))).collect();
-    assert_eq!(missing, NOT_FOUND.iter().collect::<Vec<_>>());
+    assert!(missing.is_empty(), "{missing:?}");
 }

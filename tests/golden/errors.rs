@@ -196,6 +196,7 @@ fn devices_peers_and_ports() {
         with("except nobody", "peers: {except: {}}"),
         with("host bits", "peers: {addresses: [10.0.0.1/8, 'fd00::1/8']}"),
         with("a zone", "peers: {addresses: ['fe80::1%eth0']}"),
+        with("zeros before numbers", "peers: {addresses: [010.0.0.1, 010.0.0.0/8, 10.0.0.0/08, 10.0.0.0/+8]}"),
         with("mapped, with host bits", "peers: {addresses: ['::ffff:10.0.0.1/104']}"),
         with("no address", "peers: {addresses: [10.0.0, postgres, '']}"),
         with("an address for a name", "peers: {names: [10.0.0.1]}"),

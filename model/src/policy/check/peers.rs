@@ -125,8 +125,7 @@ fn network(text: &str, place: &Place<'_>) -> Option<IpNet> {
         place.wrong(format!("`{text}`: a zone belongs to one device"), "leave it out, and name the `device`");
         return None;
     }
-    let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-    let Some(net) = net else {
+    let Some(net) = plain(text) else {
         let hint = "write 10.0.0.7, 10.0.0.0/8 or fd00::/8; a host name belongs into `names`";
         place.wrong(format!("`{text}` is no address and no network"), hint);
         return None;
@@ -139,6 +138,14 @@ fn network(text: &str, place: &Place<'_>) -> Option<IpNet> {
         return None;
     }
     Some(net)
+}
+
+/// Reads what is written without leading zeros: some programs take `010.0.0.1` for 8.0.0.1, and an API server refuses it.
+fn plain(text: &str) -> Option<IpNet> {
+    let Some((address, length)) = text.split_once('/') else { return text.parse().ok().map(IpAddr::into) };
+    let bits: u8 = length.parse().ok()?;
+    let net = IpNet::new(address.parse().ok()?, bits).ok()?;
+    (bits.to_string() == length).then_some(net)
 }
 
 fn unmapped(net: IpNet) -> IpNet {

@@ -3,6 +3,7 @@
 
 use crate::agent::Node;
 use crate::check::Slot;
+use crate::kernel::Kernel;
 use crate::net::Net;
 use crate::plant::Plant;
 use rumpus_agent::cluster::assemble::{Assigned, slot_id};
@@ -30,7 +31,7 @@ impl Node {
             {
                 hit.uid.clone_from(other);
             }
-            match self.target(order, &hit) {
+            match slots(&self.kernel, &self.boot_id(), order, &hit) {
                 Some(slots) => {
                     one.slots = slots.iter().map(|s| s.id.clone()).collect();
                     planned.extend(slots);
@@ -66,42 +67,43 @@ impl Node {
         };
         (injection, assigned)
     }
+}
 
-    fn target(&self, order: &Wanted, target: &InjectionTarget) -> Option<Vec<Planned>> {
-        let inode = self.kernel.inode(&target.uid)?;
-        let pid = ProcessId { pid: i32::try_from(inode).unwrap_or(1), start: inode };
-        let planned = |branch: usize, found: Target, engine: Engine, scope| Planned {
-            id: slot_id(order, target, branch),
-            target: found,
-            why: target.uid.clone(),
-            engine,
-            scope,
+/// Returns a target's slots; `None` where the pod is not in this kernel.
+pub fn slots(kernel: &Kernel, boot_id: &str, order: &Wanted, target: &InjectionTarget) -> Option<Vec<Planned>> {
+    let inode = kernel.inode(&target.uid)?;
+    let pid = ProcessId { pid: i32::try_from(inode).unwrap_or(1), start: inode };
+    let planned = |branch: usize, found: Target, engine: Engine, scope| Planned {
+        id: slot_id(order, target, branch),
+        target: found,
+        why: target.uid.clone(),
+        engine,
+        scope,
+    };
+    if let Fault::Kill(kill) = &order.fault {
+        let (comm, cgroup, boot_id) = ("web".to_owned(), "/".to_owned(), boot_id.to_owned());
+        let first = ProcessTarget { id: pid, comm, cgroup: cgroup.clone(), boot_id: boot_id.clone() };
+        let (found, engine) = match kill {
+            Kill::Process { .. } => (Target::Process(first), Engine::Signal),
+            Kill::Container => {
+                let (id, init) = (target.uid.clone(), Some(first));
+                let container = ContainerTarget { id, cgroup, boot_id, init, processes: Vec::new() };
+                (Target::Container(container), Engine::Cgroup)
+            }
         };
-        if let Fault::Kill(kill) = &order.fault {
-            let (comm, cgroup, boot_id) = ("web".to_owned(), "/".to_owned(), self.boot_id());
-            let first = ProcessTarget { id: pid, comm, cgroup: cgroup.clone(), boot_id: boot_id.clone() };
-            let (found, engine) = match kill {
-                Kill::Process { .. } => (Target::Process(first), Engine::Signal),
-                Kill::Container => {
-                    let (id, init) = (target.uid.clone(), Some(first));
-                    let container = ContainerTarget { id, cgroup, boot_id, init, processes: Vec::new() };
-                    (Target::Container(container), Engine::Cgroup)
-                }
-            };
-            return Some(vec![planned(0, found, engine, None)]);
-        }
-        let netns = NetNsTarget {
-            id: NetNsId { dev: 4, ino: inode, cookie: Some(inode) },
-            via: Via::Process(pid),
-            boot_id: self.boot_id(),
-            host: false,
-            processes: Vec::new(),
-        };
-        let one = |(branch, fault): (usize, &Fault)| {
-            let engine = if matches!(fault, Fault::Latency(_)) { Engine::Netem } else { Engine::Nft };
-            let scope = fault.network()?.scope(|_| None, Vec::new()).ok()?;
-            Some(planned(branch, Target::NetNs(netns.clone()), engine, Some(scope)))
-        };
-        order.branches.iter().enumerate().map(one).collect()
+        return Some(vec![planned(0, found, engine, None)]);
     }
+    let netns = NetNsTarget {
+        id: NetNsId { dev: 4, ino: inode, cookie: Some(inode) },
+        via: Via::Process(pid),
+        boot_id: boot_id.to_owned(),
+        host: false,
+        processes: Vec::new(),
+    };
+    let one = |(branch, fault): (usize, &Fault)| {
+        let engine = if matches!(fault, Fault::Latency(_)) { Engine::Netem } else { Engine::Nft };
+        let scope = fault.network()?.scope(|_| None, Vec::new()).ok()?;
+        Some(planned(branch, Target::NetNs(netns.clone()), engine, Some(scope)))
+    };
+    order.branches.iter().enumerate().map(one).collect()
 }

@@ -11,7 +11,7 @@
 
 pub mod agent;
 pub mod api;
-mod assemble;
+pub mod assemble;
 pub mod check;
 pub mod controller;
 pub mod decide;

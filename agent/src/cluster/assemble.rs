@@ -25,7 +25,7 @@ use rumpus_model::wire::InjectionTarget;
 use rumpus_model::world::{StandingDelay, World};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// What a target came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +38,18 @@ pub struct Assigned {
     pub refused: Option<Refusal>,
 }
 
+/// Looks up every target of an order; it may block.
+pub trait Finder: Send + Sync {
+    fn assemble(&self, order: &Order) -> (Injection, Vec<Assigned>);
+}
+
 /// What this node has, for every order the same.
 #[derive(Debug)]
-pub struct Site<'a> {
-    pub ceilings: &'a Ceilings,
-    pub engines: &'a BTreeMap<Engine, Capability>,
+pub struct Site {
+    pub ceilings: Ceilings,
+    pub engines: BTreeMap<Engine, Capability>,
     /// The kubelet's log directories.
-    pub logs: &'a Path,
+    pub logs: PathBuf,
 }
 
 /// Returns a slot's id: the same each time that the same order is read.
@@ -53,13 +58,22 @@ pub fn slot_id(order: &Order, target: &InjectionTarget, branch: usize) -> String
     short_id(&[&order.uid, order.fault.name(), &target.uid, container, &branch.to_string()])
 }
 
-/// Looks every target up.
-pub fn assemble(order: &Order, site: &Site<'_>) -> (Injection, Vec<Assigned>) {
+impl Finder for Site {
+    fn assemble(&self, order: &Order) -> (Injection, Vec<Assigned>) {
+        let here = Here::look(order, self);
+        judged(order, |target| here.as_ref().map_err(Clone::clone).and_then(|here| here.target(order, target)))
+    }
+}
+
+/// Puts together what `find` says of each target: its slots, or why there are none.
+pub fn judged(
+    order: &Order,
+    find: impl Fn(&InjectionTarget) -> Result<Vec<Planned>, Refusal>,
+) -> (Injection, Vec<Assigned>) {
     let mut planned = Vec::new();
     let mut assigned = Vec::new();
-    let here = Here::look(order, site);
     for target in &order.targets {
-        let found = here.as_ref().map_err(Clone::clone).and_then(|here| here.target(order, target));
+        let found = find(target);
         let mut one =
             Assigned { uid: target.uid.clone(), container: target.container.clone(), slots: vec![], refused: None };
         match found {
@@ -85,7 +99,7 @@ pub fn assemble(order: &Order, site: &Site<'_>) -> (Injection, Vec<Assigned>) {
 
 /// This node, seen once for an order.
 struct Here<'a> {
-    site: &'a Site<'a>,
+    site: &'a Site,
     boot_id: String,
     pods: BTreeMap<String, Pod>,
     namespaces: Result<BTreeMap<String, String>, String>,
@@ -93,14 +107,14 @@ struct Here<'a> {
 }
 
 impl<'a> Here<'a> {
-    fn look(order: &Order, site: &'a Site<'a>) -> Result<Self, Refusal> {
+    fn look(order: &Order, site: &'a Site) -> Result<Self, Refusal> {
         let failed = |step: &str, why: String| Refusal::Failed { step: step.into(), why };
         let world = World { engines: site.engines.clone(), ..World::default() };
         let engine = capable::engine(&world, &order.fault, false)?;
         let boot_id = proc::boot_id().map_err(|e| failed("read the boot id", chain(&e)))?;
         let uids = order.targets.iter().map(|t| t.uid.clone()).collect();
         let pods = pods::find(&uids).map_err(|why| failed("find the pods", why))?;
-        Ok(Self { site, boot_id, pods, namespaces: pods::namespaces(site.logs), engine })
+        Ok(Self { site, boot_id, pods, namespaces: pods::namespaces(&site.logs), engine })
     }
 
     fn target(&self, order: &Order, target: &InjectionTarget) -> Result<Vec<Planned>, Refusal> {

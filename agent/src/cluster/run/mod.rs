@@ -3,32 +3,30 @@
 //!
 //! Nothing here decides: the desk does, and the reconciler.
 
+mod ground;
 mod notes;
 mod reading;
 pub mod reports;
 mod serve;
 mod wall;
 
+pub use ground::Ground;
 pub use notes::{Inbox, Stopper};
 
 use super::ceilings::Ceilings;
-use super::cgroupns;
 use super::desk::{Desk, Kept};
 use super::diary::{ClusterDiary, Entries, Told};
 use super::node::Node;
 use crate::core::Record;
 use crate::driver::{Agent, Parts};
-use crate::hands::HostHands;
 use crate::journal::{FILE, Journal, JournalError};
-use crate::kernel::netns;
-use crate::kernel::proc::{self, ProcError};
-use crate::probe;
+use crate::kernel::proc::ProcError;
 use crate::resolve::chain;
 use crate::state_dir::{StateDir, StateDirError};
-use crate::worker::spawn::{SpawnError, Spawner, WorkerProgram};
+use crate::worker::spawn::SpawnError;
 use notes::Bridge;
 use rumpus_cluster::{ConnectError, in_cluster, kubeconfig};
-use rumpus_model::engine::{Capability, Engine};
+use rumpus_model::engine::Engine;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
@@ -81,51 +79,70 @@ pub enum AgentError {
     Threads(#[source] io::Error),
 }
 
-/// Runs until it is stopped; call it before any other thread is started. Returns whether everything has ended and was
-/// reported.
+/// Runs on this node until it is stopped; call it before any other thread is started. Returns whether everything has
+/// ended and was reported.
 ///
 /// # Errors
 /// It could not be started.
 pub fn run(config: Config, inbox: Inbox) -> Result<bool, AgentError> {
-    // Every thread that is started from here on inherits it.
-    let blind = cgroupns::join_host().err().or_else(|| {
-        let host = netns::host().err();
-        host.map(|e| format!("tell the node's own network apart: {}", chain(&e)))
-    });
-    if let Some(why) = &blind {
-        tracing::error!(why, "no fault can be done here");
-    }
-    std::fs::create_dir_all(&config.run_dir)
-        .map_err(|source| AgentError::RunDir { path: config.run_dir.clone(), source })?;
-    let dir = Arc::new(StateDir::open(&config.state_dir)?);
-    let fresh = !dir.path().join(FILE).exists();
-    let spawner = Spawner::start(WorkerProgram::this_binary())?;
-    let instance = u32::from_str_radix(dir.instance(), 16).unwrap_or_default();
-    let (journal, found) = Journal::<Record>::open(dir.as_ref())?;
-    let fresh = fresh || found.damage.is_some();
-    let entries = Entries::of(found.records);
-    let (kept, recovered, told) = (Kept { fresh, ..entries.kept() }, entries.live(), Told::default());
-    let boot_id = proc::boot_id()?;
-    let mut engines = probe::engines();
-    engines.extend(config.without.iter().map(|e| (*e, Capability::Missing("hidden by --without-engine".into()))));
-    if let Some(why) = &blind {
-        engines.values_mut().for_each(|e| *e = Capability::Missing(why.clone()));
-    }
-    let limit = (config.lease / 5).max(SHORTEST_LIMIT);
-    let bridge = Bridge { sender: inbox.sender.clone(), patience: limit.saturating_mul(3) };
+    let dir = StateDir::open(&config.state_dir)?;
+    let ground = Ground::of_this_node(&config, &dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("rumpus-look")
         .build()
         .map_err(AgentError::Runtime)?;
+    let stopped = runtime.block_on(serve(config, ground, dir, inbox))?;
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let done = stopped.finish();
+    tracing::info!(done, "ended");
+    Ok(done)
+}
+
+/// An agent that was stopped, and speaks with nobody any more.
+#[derive(Debug)]
+pub struct Stopped {
+    agent: Agent,
+    dir: Arc<StateDir>,
+    /// Everything was reported.
+    told: bool,
+}
+
+impl Stopped {
+    /// Waits until its threads have ended. Returns whether everything has ended and was reported.
+    pub fn finish(self) -> bool {
+        let left = self.agent.finish().iter().any(|a| !a.state.is_final());
+        let done = self.told && !left;
+        if done && let Err(error) = self.dir.empty() {
+            tracing::warn!(error = chain(&error), "the state directory could not be emptied");
+        }
+        done
+    }
+}
+
+/// Runs on a ground until it is stopped, within a runtime.
+///
+/// # Errors
+/// It could not be started.
+pub async fn serve(config: Config, ground: Ground, dir: StateDir, inbox: Inbox) -> Result<Stopped, AgentError> {
+    std::fs::create_dir_all(&config.run_dir)
+        .map_err(|source| AgentError::RunDir { path: config.run_dir.clone(), source })?;
+    let dir = Arc::new(dir);
+    let fresh = !dir.path().join(FILE).exists();
+    let (journal, found) = Journal::<Record>::open(dir.as_ref())?;
+    let fresh = fresh || found.damage.is_some();
+    let entries = Entries::of(found.records);
+    let (kept, recovered, told) = (Kept { fresh, ..entries.kept() }, entries.live(), Told::default());
+    let limit = (config.lease / 5).max(SHORTEST_LIMIT);
+    let bridge = Bridge { sender: inbox.sender.clone(), patience: limit.saturating_mul(3) };
     let cluster = match &config.kubeconfig {
-        Some(file) => runtime.block_on(kubeconfig(Some(file), None, limit))?.0,
-        None => runtime.block_on(async { in_cluster(limit) })?,
+        Some(file) => kubeconfig(Some(file), None, limit).await?.0,
+        None => in_cluster(limit)?,
     };
     let parts = Parts {
         lease: config.lease,
-        boot_id: boot_id.clone(),
-        hands: Arc::new(HostHands::new(instance, spawner)),
+        boot_id: ground.boot_id.clone(),
+        hands: ground.hands,
         lever: Arc::new(bridge.clone()),
         tick: None,
         diary: Box::new(ClusterDiary::new(journal, entries, told.clone(), Some(Arc::clone(&dir)))),
@@ -133,17 +150,10 @@ pub fn run(config: Config, inbox: Inbox) -> Result<bool, AgentError> {
         recovered,
     };
     let agent = Agent::start(parts).map_err(AgentError::Threads)?;
-    let node = Node::new(boot_id, config.version, &engines, blind.as_deref());
+    let node = Node::new(ground.boot_id, config.version, &ground.engines, ground.blind.as_deref());
     let desk = Desk::new(config.node.clone(), config.ceilings.clone(), kept);
     tracing::info!(node = config.node, instance = dir.instance(), damage = ?found.damage, "started");
-    let serve = serve::Serve::new(config, cluster, agent, desk, node, engines, told, inbox.sender);
-    let (agent, done) = runtime.block_on(serve.until_stopped(inbox.queue));
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    let left = agent.finish().iter().any(|a| !a.state.is_final());
-    let done = done && !left;
-    if done && let Err(error) = dir.empty() {
-        tracing::warn!(error = chain(&error), "the state directory could not be emptied");
-    }
-    tracing::info!(done, "ended");
-    Ok(done)
+    let serve = serve::Serve::new(config, cluster, agent, desk, node, ground.finder, told, inbox.sender);
+    let (agent, told) = serve.until_stopped(inbox.queue).await;
+    Ok(Stopped { agent, dir, told })
 }

@@ -11,14 +11,13 @@ use crate::cluster::desk::{Act, Desk, Guard};
 use crate::cluster::diary::Told;
 use crate::cluster::node::Node;
 use crate::cluster::report::{self, Wall};
-use crate::cluster::{assemble, order::Order, ready};
+use crate::cluster::{assemble::Finder, order::Order, ready};
 use crate::core::Event;
 use crate::driver::Agent;
 use crate::kernel::timer::boottime;
 use crate::resolve::chain;
 use futures_util::StreamExt;
 use rumpus_cluster::{AGENT, ChaosHalt, ChaosInjection, ChaosNode, Cluster, Error, Query, Watching};
-use rumpus_model::engine::{Capability, Engine};
 use rumpus_model::halt::Halt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,7 +43,7 @@ pub(super) struct Serve {
     node: Node,
     /// What a predecessor attested was read: until then a report would wipe it out.
     remembers: bool,
-    engines: Arc<BTreeMap<Engine, Capability>>,
+    finder: Arc<dyn Finder>,
     told: Told,
     notes: UnboundedSender<Note>,
     asks: Vec<Ask>,
@@ -80,7 +79,7 @@ impl Serve {
         agent: Agent,
         desk: Desk,
         node: Node,
-        engines: BTreeMap<Engine, Capability>,
+        finder: Arc<dyn Finder>,
         told: Told,
         notes: UnboundedSender<Note>,
     ) -> Self {
@@ -93,7 +92,7 @@ impl Serve {
             desk,
             node,
             remembers: false,
-            engines: Arc::new(engines),
+            finder,
             told,
             notes,
             asks: Vec::new(),
@@ -283,12 +282,9 @@ impl Serve {
 
     /// Looks targets up on a thread of its own: it reads /proc and asks name servers.
     fn assemble(&self, order: Order) {
-        let (ceilings, engines, logs) =
-            (self.config.ceilings.clone(), Arc::clone(&self.engines), self.config.pod_logs.clone());
-        let notes = self.notes.clone();
+        let (finder, notes) = (Arc::clone(&self.finder), self.notes.clone());
         tokio::task::spawn_blocking(move || {
-            let site = assemble::Site { ceilings: &ceilings, engines: &engines, logs: &logs };
-            let (injection, assigned) = assemble::assemble(&order, &site);
+            let (injection, assigned) = finder.assemble(&order);
             drop(notes.send(Note::Assembled(Box::new(injection), assigned)));
         });
     }

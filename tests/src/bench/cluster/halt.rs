@@ -114,12 +114,12 @@ async fn listed(api: &Api, nodes: &[String], uid: &str, wanted: bool) -> Result<
     Ok(true)
 }
 
-fn lists(node: &Value, uid: &str) -> bool {
+pub(super) fn lists(node: &Value, uid: &str) -> bool {
     node["status"]["halts"].as_array().is_some_and(|halts| halts.iter().any(|halt| *halt == *uid))
 }
 
 /// Returns when the last node had written for the first time that it has ended what the Halt covers.
-fn last(calls: &[Call], nodes: &[String], uid: &str) -> Result<Duration> {
+pub(super) fn last(calls: &[Call], nodes: &[String], uid: &str) -> Result<Duration> {
     let first = |node: &String| {
         let mut all = calls.iter().filter(|call| call.resource == "chaosnodes/status" && call.name == *node);
         let found = all.find(|call| lists(&call.sent, uid)).map(|call| call.done);

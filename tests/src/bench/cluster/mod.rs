@@ -12,6 +12,7 @@ mod api;
 mod audit;
 mod crowd;
 mod fifty;
+mod fleet;
 mod halt;
 mod hops;
 mod kill;
@@ -57,13 +58,16 @@ pub struct Options {
     /// How many pods of others the controller is weighed beside
     #[arg(long, default_value_t = 10_000, value_name = "COUNT")]
     pods: usize,
+    /// How many nodes without kubelets there are in `fleet`, each with an agent of this process
+    #[arg(long, default_value_t = 100, value_name = "COUNT")]
+    agents: usize,
     /// Others use the cluster: halt only the bench's own namespace instead of everything
     #[arg(long)]
     shared: bool,
     /// Also write the table here
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Measure only sections whose name contains this: run, writes, kill, halt, fifty, memory
+    /// Measure only sections whose name contains this: run, writes, kill, halt, fifty, memory, fleet
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// Name part of everything that is made; the supervisor sets it
@@ -72,13 +76,14 @@ pub struct Options {
 }
 
 /// The sections, in the order of the table.
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("run", Section::Run),
     ("writes", Section::Writes),
     ("kill", Section::Kill),
     ("halt", Section::Halt),
     ("fifty", Section::Fifty),
     ("memory", Section::Memory),
+    ("fleet", Section::Fleet),
 ];
 
 /// A part of the table.
@@ -90,6 +95,7 @@ enum Section {
     Halt,
     Fifty,
     Memory,
+    Fleet,
 }
 
 impl Section {
@@ -101,6 +107,7 @@ impl Section {
             Self::Halt => halt::measure(site).await,
             Self::Fifty => fifty::measure(site).await,
             Self::Memory => memory::measure(site).await,
+            Self::Fleet => fleet::measure(site).await,
         }
     }
 }
@@ -122,6 +129,7 @@ fn supervised(options: &Options) -> Result<bool> {
     let mut command = Command::new(std::env::current_exe().context("find this binary")?);
     command.args(["cluster-bench", "--id", &id]).arg("--audit").arg(&options.audit);
     command.args(["--rounds", &options.rounds.to_string(), "--pods", &options.pods.to_string()]);
+    command.args(["--agents", &options.agents.to_string()]);
     if options.shared {
         command.arg("--shared");
     }
@@ -134,7 +142,9 @@ fn supervised(options: &Options) -> Result<bool> {
     let ended = to_its_end(&mut command, LIMIT)?;
     progress("removes what it made");
     let swept = runtime()?.block_on(async { site::sweep(&Api::administrator().await?, &id, None).await });
+    let left = fleet::sweep(&id);
     swept.with_context(|| format!("remove everything named {id}-…"))?;
+    left?;
     match ended {
         Ended::Itself(whole) => Ok(whole),
         Ended::Broken(why) => bail!("the bench {why}; what it made is removed"),

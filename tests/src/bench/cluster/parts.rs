@@ -12,7 +12,7 @@ use crate::bench::site::status_kb;
 use crate::live::process;
 
 /// The namespace of the installation; `cargo xtask` installs it there.
-const RELEASE: &str = "rumpus-system";
+pub(super) const RELEASE: &str = "rumpus-system";
 
 /// Who calls the API server, as the audit log shows it.
 pub(super) const CONTROLLER: &str = "system:serviceaccount:rumpus-system:rumpus-controller";

@@ -13,7 +13,7 @@ use super::Options;
 use super::api::{Api, until};
 use super::audit::Audit;
 use super::crowd::Crowd;
-use super::parts::{self, Weights};
+use super::parts::{self, RELEASE, Weights};
 use super::shop::Shop;
 use crate::live::api::RUMPUS;
 
@@ -38,7 +38,7 @@ pub(super) struct Site<'a> {
     pub nodes: Vec<String>,
     /// What the parts weighed before the first run.
     pub fresh: Weights,
-    id: String,
+    pub id: String,
     crowd: OnceCell<Crowd>,
 }
 
@@ -121,6 +121,14 @@ pub(super) async fn sweep(api: &Api, id: &str, keep: Option<&str>) -> Result<()>
         Ok(ours(NAMESPACES).await?.iter().all(|name| Some(name.as_str()) == keep))
     })
     .await?;
+    let agents = format!("/api/v1/namespaces/{RELEASE}/pods");
+    for pod in ours(&agents).await? {
+        api.delete(&format!("{agents}/{pod}")).await?;
+    }
+    let nodes = format!("{RUMPUS}/chaosnodes");
+    for node in ours(&nodes).await? {
+        api.delete(&format!("{nodes}/{node}")).await?;
+    }
     // Only now: pods of a node that is gone are somebody else's business, too.
     for node in ours(NODES).await? {
         api.delete(&format!("{NODES}/{node}")).await?;

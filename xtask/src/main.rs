@@ -13,6 +13,7 @@ mod guest;
 mod image;
 mod ktest;
 mod matrix;
+mod mutants;
 mod place;
 mod qemu;
 mod residue;
@@ -75,6 +76,8 @@ enum Task {
     },
     /// Run the fuzz targets, each for a while
     Fuzz(fuzz::Flags),
+    /// Change what decides, one thing at a time, and look whether its unit tests notice
+    Mutants(mutants::Flags),
     /// Run a program in the QEMU guest by hand
     Qemu(qemu::Flags),
 }
@@ -102,6 +105,7 @@ fn main() -> Result<ExitCode> {
         Task::Testbed { verb } => testbed::run(verb),
         Task::Sim { args } => sim::run(&args),
         Task::Fuzz(flags) => fuzz::run(&flags),
+        Task::Mutants(flags) => mutants::run(&flags),
         Task::Qemu(flags) => qemu::run(flags),
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::ktest::{self, Asked};
 use crate::steps::{Count, Steps};
-use crate::{fuzz, test};
+use crate::{fuzz, mutants, test};
 
 /// Runs the long test.
 pub(crate) fn run() -> Result<ExitCode> {
@@ -15,6 +15,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     let mut more = Steps::default();
     more.run("kernel in bare qemu", bare_guest);
     more.run("fuzz", fuzz::soak);
+    more.run("mutants", mutants::soak);
     let table = sabotages()?;
     Ok(if tests == ExitCode::SUCCESS && more.total().failed == 0 && table.failed == 0 {
         ExitCode::SUCCESS

@@ -22,6 +22,9 @@ const DENY: &str = "0.20.2";
 /// The version of cargo-fuzz.
 const FUZZ: &str = "0.13.2";
 
+/// Version of cargo-mutants.
+const MUTANTS: &str = "27.0.0";
+
 /// A program that has to be here, the Debian package that has it, and what needs it.
 const PROGRAMS: &[(&str, &str, &str)] = &[
     ("git", "git", "tidy and the check for a clean tree ask it for the files"),
@@ -121,6 +124,17 @@ pub(crate) fn cargo_fuzz() -> Result<PathBuf> {
     if !program.is_file() {
         println!("   builds cargo-fuzz {FUZZ} (about 2 min once): runs the fuzz targets");
         install_crate("cargo-fuzz", FUZZ, &folder)?;
+    }
+    Ok(program)
+}
+
+/// Provides cargo-mutants, and returns its program. Nothing but mutation testing needs it.
+pub(crate) fn cargo_mutants() -> Result<PathBuf> {
+    let folder = place::cache(&format!("cargo-mutants-{MUTANTS}"))?;
+    let program = folder.join("bin/cargo-mutants");
+    if !program.is_file() {
+        println!("   builds cargo-mutants {MUTANTS} (about 3 min once): changes the code and runs the tests");
+        install_crate("cargo-mutants", MUTANTS, &folder)?;
     }
     Ok(program)
 }

@@ -36,6 +36,7 @@ pub mod policy;
 pub mod rank;
 pub mod refusal;
 pub mod run;
+pub mod schedule;
 pub mod scope;
 pub mod select;
 pub mod target;

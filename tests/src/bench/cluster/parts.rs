@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::api::Api;
-use super::site::text;
+use super::site::{name, text};
 use crate::bench::path::megabytes;
 use crate::bench::site::status_kb;
 use crate::live::process;
@@ -61,6 +61,11 @@ pub(super) async fn weigh(api: &Api) -> Result<Weights> {
     Ok(Weights { controller, agents })
 }
 
+/// Returns the pod of one of the agents.
+pub(super) async fn agent(api: &Api) -> Result<Value> {
+    pods_of(api, "agent").await?.pop().context("there is no agent")
+}
+
 /// Returns the ids of all their containers: one that was started again has another.
 pub(super) async fn containers(api: &Api) -> Result<BTreeSet<String>> {
     let mut pods = pods_of(api, "controller").await?;
@@ -76,6 +81,8 @@ fn container(pod: &Value) -> Result<String> {
 async fn pods_of(api: &Api, component: &str) -> Result<Vec<Value>> {
     let selector = format!("labelSelector=app.kubernetes.io%2Fcomponent%3D{component}");
     let mut pods = api.list(&format!("/api/v1/namespaces/{RELEASE}/pods?{selector}")).await?;
+    // Not those of the fleet.
+    pods.retain(|pod| name(pod).starts_with("rumpus-"));
     pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null() && pod["status"]["phase"] == "Running");
     Ok(pods)
 }

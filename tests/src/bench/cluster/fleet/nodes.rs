@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::super::api::Api;
-use super::super::parts::RELEASE;
+use super::super::parts::{self, RELEASE};
 use super::super::shop::Shop;
 use super::super::site::{Site, text};
 
@@ -33,12 +33,15 @@ pub(super) struct Node {
 pub(super) async fn make(site: &Site<'_>, shop: &Shop, folder: &Path, count: usize) -> Result<Vec<Node>> {
     let file = std::env::var_os("RUMPUS_KUBECONFIG").context("RUMPUS_KUBECONFIG is not set")?;
     let access = Kubeconfig::read_from(file).context("read the administrator's access")?;
+    let template = parts::agent(&site.api).await?;
     let maker = Arc::new(Maker {
         api: site.api.clone(),
         pods: shop.pods(),
         folder: folder.to_owned(),
         access,
         prefix: site.named("fleet"),
+        labels: template["metadata"]["labels"].clone(),
+        owners: template["metadata"]["ownerReferences"].clone(),
     });
     let mut lanes = JoinSet::new();
     for lane in 0..LANES {
@@ -84,13 +87,18 @@ struct Maker {
     folder: PathBuf,
     access: Kubeconfig,
     prefix: String,
+    /// Of an agent's pod: it counts as one only as its DaemonSet's, which leaves it alone where the labels are the newest.
+    labels: Value,
+    owners: Value,
 }
 
 impl Maker {
     async fn node(&self, number: usize) -> Result<Node> {
         let name = format!("{}-{number}", self.prefix);
         let taints = json!([{ "key": "rumpus.dev/bench", "effect": "NoSchedule" }]);
-        let node = json!({ "metadata": { "name": name }, "spec": { "unschedulable": true, "taints": taints } });
+        // Its DaemonSet puts no pod there because of the taint, and takes none away because of the label.
+        let metadata = json!({ "name": name, "labels": { "kubernetes.io/os": "linux" } });
+        let node = json!({ "metadata": metadata, "spec": { "unschedulable": true, "taints": taints } });
         self.api.post("/api/v1/nodes", &node).await?;
         self.api.merge(&format!("/api/v1/nodes/{name}/status"), &json!({ "status": well() })).await?;
 
@@ -99,12 +107,14 @@ impl Maker {
         running(&self.api, &format!("{}/web-{number}", self.pods), number).await?;
 
         let agents = format!("/api/v1/namespaces/{RELEASE}/pods");
-        let mut agent = json!({ "metadata": { "name": name } });
+        let metadata = json!({ "name": name, "labels": self.labels, "ownerReferences": self.owners });
+        let mut agent = json!({ "metadata": metadata });
         agent["spec"] = json!({
             "serviceAccountName": "rumpus-agent",
             "volumes": [{ "name": "token", "projected": { "sources": [{ "serviceAccountToken": { "path": "token" } }] } }],
         });
         let agent = self.pod(&agents, agent, &name).await?;
+        running(&self.api, &format!("{agents}/{name}"), number).await?;
         let kubeconfig = self.kubeconfig(&name, &agent).await?;
         Ok(Node { name, pod, agent, kubeconfig })
     }
@@ -142,7 +152,7 @@ impl Maker {
 }
 
 /// Says of a pod what its kubelet would.
-pub(super) async fn running(api: &Api, path: &str, number: usize) -> Result<()> {
+async fn running(api: &Api, path: &str, number: usize) -> Result<()> {
     let now = Timestamp::now().to_string();
     let address = format!("10.222.{}.{}", number / 250, number % 250 + 1);
     let status = json!({

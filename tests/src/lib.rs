@@ -4,5 +4,6 @@ pub mod bench;
 pub mod builders;
 pub mod clusters;
 pub mod fuzz;
+pub mod instructions;
 pub mod kernel;
 pub mod live;

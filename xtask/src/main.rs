@@ -11,6 +11,7 @@ mod crd;
 mod fuzz;
 mod guest;
 mod image;
+mod instructions;
 mod ktest;
 mod matrix;
 mod mutants;
@@ -61,6 +62,8 @@ enum Task {
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<String>,
     },
+    /// Count the instructions of the hot pure paths, and compare with the baseline
+    Instructions(instructions::Flags),
     /// Build the image as an archive, and print where it lies
     Image,
     /// Run a real Kubernetes on this machine
@@ -98,6 +101,10 @@ fn main() -> Result<ExitCode> {
         }
         Task::Bench { cluster: true, args } => bench::cluster(&args).map(|()| ExitCode::SUCCESS),
         Task::Bench { cluster: false, args } => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Instructions(flags) => {
+            let count = instructions::run(flags)?;
+            Ok(if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Task::Image => image::build().map(|archive| {
             println!("{}", archive.display());
             ExitCode::SUCCESS

@@ -1,7 +1,7 @@
 //! The whole test: what `.ci/run` runs, and what a change has to pass.
 //!
 //! ```text
-//! tools -> fmt -> tidy -> crd -> clippy -> unit -> sim -> chart -> host -> qemu -> cluster -> docs -> deny -> tree -> residue -> matrix
+//! tools -> fmt -> tidy -> crd -> clippy -> unit -> sim -> chart -> host -> qemu -> instructions -> cluster -> docs -> deny -> tree -> residue -> matrix
 //! ```
 //! A step that fails does not stop the ones after it: the table at the end shows all of them.
 
@@ -15,7 +15,7 @@ use crate::command::{capture, command, judge, run as run_program, stream};
 use crate::ktest::{self, Asked};
 use crate::steps::{Count, Steps};
 use crate::tools::{self, Deny};
-use crate::{chart, crd, matrix, place, residue, sim, testbed, tidy};
+use crate::{chart, crd, instructions, matrix, place, residue, sim, testbed, tidy};
 
 /// A step that can be run alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,6 +38,8 @@ pub(crate) enum Step {
     Host,
     /// Kernel tests in the QEMU guest
     Qemu,
+    /// Instructions of the hot pure paths, compared with the baseline
+    Instructions,
     /// Real runs, roles and rules on the testbed
     Cluster,
     /// Documentation without warnings
@@ -121,16 +123,16 @@ pub(crate) fn run(flags: &Flags, soak: bool) -> Result<ExitCode> {
             });
         }
     }
+    if wanted(Step::Instructions) {
+        steps.run("instructions", || instructions::run(instructions::Flags::default()));
+    }
     // A filter or a sabotage is about kernel cases, unless the step is named.
     let kernel_only = flags.filter.is_some() || flags.sabotage.is_some();
     if flags.only.contains(&Step::Cluster) || (wanted(Step::Cluster) && !kernel_only) {
         steps.run("cluster", || cluster(flags.filter.as_deref(), soak));
     }
     if wanted(Step::Docs) {
-        steps.run("docs", || {
-            let args = ["doc", "--workspace", "--no-deps", "--document-private-items"];
-            one(command("cargo", args).current_dir(place::root()?).env("RUSTDOCFLAGS", "-D warnings"))
-        });
+        steps.run("docs", docs);
     }
     if let Some(deny) = deny {
         steps.run("deny", || check_dependencies(deny));
@@ -155,6 +157,11 @@ fn finish(mut steps: Steps, cases: &[ktest::Case], whole: bool) -> Result<ExitCo
 fn one(program: &mut Command) -> Result<Count> {
     run_program(program)?;
     Ok(Count::ONE)
+}
+
+fn docs() -> Result<Count> {
+    let args = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+    one(command("cargo", args).current_dir(place::root()?).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Runs the cluster tests on the testbed.

@@ -22,8 +22,11 @@ const DENY: &str = "0.20.2";
 /// The version of cargo-fuzz.
 const FUZZ: &str = "0.13.2";
 
-/// Version of cargo-mutants.
+/// The version of cargo-mutants.
 const MUTANTS: &str = "27.0.0";
+
+/// Counts instructions, whatever else the machine does.
+const VALGRIND: (&str, &str, &str) = ("valgrind", "valgrind", "counts the instructions of the hot pure paths");
 
 /// A program that has to be here, the Debian package that has it, and what needs it.
 const PROGRAMS: &[(&str, &str, &str)] = &[
@@ -35,6 +38,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("depmod", "kmod", "makes the module tables of the guest's kernel"),
     ("runc", "runc", "real containers for the kernel tests"),
     ("qemu-system-x86_64", "qemu-system-x86", "boots the second kernel, with netem and cgroup v2"),
+    VALGRIND,
 ];
 
 /// Installs what is missing.
@@ -65,6 +69,13 @@ pub(crate) fn install_programs(programs: &[(&str, &str, &str)]) -> Result<()> {
         ensure!(find(program).is_some(), "{package} is installed, and {program} is still missing");
     }
     Ok(())
+}
+
+/// Provides valgrind, and what the binary that it runs is built with.
+pub(crate) fn valgrind() -> Result<()> {
+    static_builds()?;
+    let hint = "valgrind is missing, and instructions cannot be counted without it: install the package valgrind";
+    install_programs(&[VALGRIND]).context(hint)
 }
 
 /// Provides what a static binary is built with: the target, and a C compiler for it (ring has C and assembly).

@@ -3,6 +3,7 @@
 //! ```text
 //! rumpus-ktest run --kernel host      every case of this kernel, each in a process of its own
 //! rumpus-ktest list | cells | sabotages | sabotaged-cells
+//! rumpus-ktest scenarios | scenario NAME   what `cargo xtask instructions` counts
 //! rumpus-ktest bench --toxiproxy PATH   the numbers, beside peers; a release build
 //! rumpus-ktest cluster-bench --audit LOG   the numbers of a cluster that runs on this machine; a release build
 //! ```
@@ -17,11 +18,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Parser, Subcommand};
-use rumpus_tests::bench;
 use rumpus_tests::kernel::case::{Case, Settings};
 use rumpus_tests::kernel::matrix::{CELLS, KERNELS, Kernel};
 use rumpus_tests::kernel::report::Report;
 use rumpus_tests::kernel::{cases, lab, runner, sabotage, victim};
+use rumpus_tests::{bench, instructions};
 
 /// Kernel tests
 #[derive(Debug, Parser)]
@@ -44,6 +45,13 @@ enum Order {
     Sabotages,
     /// List the cells in which each defect has to be noticed, as defect, fault, engine
     SabotagedCells,
+    /// List the scenarios whose instructions are counted
+    Scenarios,
+    /// Run one of them
+    Scenario {
+        /// As it is listed
+        name: String,
+    },
     /// Run cases
     Run(Run),
     /// Run one case in this process; `run` uses it
@@ -137,6 +145,13 @@ fn main() -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Order::Scenarios => {
+            for name in instructions::names() {
+                println!("{name}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Order::Scenario { name } => instructions::run(&name).map(|()| ExitCode::SUCCESS),
         Order::Run(run) => run_all(run),
         Order::Case { id, asked, name } => {
             let case = cases::all().into_iter().find(|case| case.id() == name).context("no case has this name")?;

@@ -2,7 +2,7 @@
 //! its corpus can be replayed by a test without any fuzzer; the binaries of `fuzz/` only call them.
 
 mod draw;
-mod core;
+pub(crate) mod core;
 mod duration_cidr;
 mod journal;
 mod policy;

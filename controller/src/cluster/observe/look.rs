@@ -12,9 +12,14 @@ use rumpus_cluster::{ChaosHalt, ChaosNode, Cluster, Query};
 use rumpus_model::cluster::World;
 use rumpus_model::cluster::world::{Reservation, Rules};
 
-/// Lists everything that a snapshot is made from. What may not be read is *unknown* in it.
+/// Takes a snapshot of everything that may be read; the rest is *unknown* in it.
 pub async fn world(cluster: &Cluster, rules: &Rules, active: Vec<Reservation>, now: At) -> World {
-    let mut observed = Observed::new(&rules.release_namespace);
+    observed(cluster, &rules.release_namespace, now).await.world(rules, active, now)
+}
+
+/// Lists everything that a snapshot is made from.
+pub async fn observed(cluster: &Cluster, release_namespace: &str, now: At) -> Observed {
+    let mut observed = Observed::new(release_namespace);
     macro_rules! workload {
         ($kind:ident, $slim:ty) => {
             for told in listed::<$slim>(cluster).await {
@@ -42,7 +47,7 @@ pub async fn world(cluster: &Cluster, rules: &Rules, active: Vec<Reservation>, n
     plain!(Change::Service, SlimService);
     plain!(Change::Slice, SlimSlice);
     plain!(Change::Budget, SlimBudget);
-    observed.world(rules, active, now)
+    observed
 }
 
 async fn listed<K: Kind>(cluster: &Cluster) -> Vec<Told<K>> {

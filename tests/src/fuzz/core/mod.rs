@@ -14,6 +14,7 @@ mod world;
 
 use super::draw::Draw;
 use play::Play;
+pub(crate) use world::World;
 
 /// Most events of one play.
 const EVENTS: usize = 400;

@@ -18,46 +18,46 @@ struct Things {
 
 /// One node.
 #[derive(Debug, Default)]
-pub(super) struct World {
+pub(crate) struct World {
     things: BTreeMap<String, Things>,
     /// Slots with an intent on disk.
     journal: BTreeSet<String>,
     /// Whether a signalled process lives on until it is killed.
-    pub(super) stubborn: bool,
+    pub(crate) stubborn: bool,
     /// Packets that are still held back.
-    pub(super) backlog: u64,
+    pub(crate) backlog: u64,
 }
 
 impl World {
     /// Something that a predecessor left.
-    pub(super) fn left(&mut self, id: &str, gate: Duration) {
+    pub(crate) fn left(&mut self, id: &str, gate: Duration) {
         self.journal.insert(id.to_owned());
         self.things.insert(id.to_owned(), Things { table: true, delays: true, gate });
     }
 
-    pub(super) fn is_armed(&self, id: &str, now: Duration) -> bool {
+    pub(crate) fn is_armed(&self, id: &str, now: Duration) -> bool {
         self.things.get(id).is_some_and(|t| t.table && t.gate > now)
     }
 
-    pub(super) fn has(&self, id: &str) -> bool {
+    pub(crate) fn has(&self, id: &str) -> bool {
         self.things.get(id).is_some_and(|t| t.table || t.delays)
     }
 
     /// Returns the slots that anything is there of.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         self.things.keys().map(String::as_str).filter(|id| self.has(id))
     }
 
-    pub(super) fn is_journaled(&self, id: &str) -> bool {
+    pub(crate) fn is_journaled(&self, id: &str) -> bool {
         self.journal.contains(id)
     }
 
     /// Somebody takes what a slot has away, or its target is gone.
-    pub(super) fn rob(&mut self, id: &str) {
+    pub(crate) fn rob(&mut self, id: &str) {
         self.things.remove(id);
     }
 
-    pub(super) fn record(&mut self, record: &Record) {
+    pub(crate) fn record(&mut self, record: &Record) {
         match record {
             Record::Intent(intent) => drop(self.journal.insert(intent.id.clone())),
             Record::Ended { id, .. } => drop(self.journal.remove(id)),
@@ -65,14 +65,14 @@ impl World {
         }
     }
 
-    pub(super) fn sweep(&mut self, keep: &BTreeSet<String>) -> Vec<String> {
+    pub(crate) fn sweep(&mut self, keep: &BTreeSet<String>) -> Vec<String> {
         let swept: Vec<String> = self.ids().filter(|id| !keep.contains(*id)).map(str::to_owned).collect();
         self.things.retain(|id, _| keep.contains(id));
         swept
     }
 
     /// Carries one act out and tells the truth.
-    pub(super) fn act(&mut self, order: &Order, now: Duration) -> Outcome {
+    pub(crate) fn act(&mut self, order: &Order, now: Duration) -> Outcome {
         let things = self.things.entry(order.planned.id.clone()).or_default();
         let lasts = order.fault.lasts();
         let killed = |gone, escalated| {

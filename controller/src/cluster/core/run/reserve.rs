@@ -96,7 +96,11 @@ impl Run {
         let recorded = self.written.plan.is_some() && self.written.state >= Some(RunState::Injecting);
         let begins = self.cause.is_none() && recorded && whole;
         let begun = self.shares.iter().any(|s| s.armed_at.is_some()) || self.reserve.before.is_some();
-        if let Some(held) = self.reservation().filter(|_| begins || begun) {
+        // It names each pod: not made before it is wanted, because each step of a run comes by here.
+        if !begins && !begun {
+            return;
+        }
+        if let Some(held) = self.reservation() {
             let entry = Arc::new(self.written_as(held, ctx.settings));
             ctx.ledger.want(&entry);
             self.reserve.entry = Some((there, entry));

@@ -1,8 +1,9 @@
 //! Objects as an API server writes them, and the snapshot that comes of them.
 
-use super::slim::{SlimPod, SlimService, SlimSlice};
+use super::slim::{SlimNode, SlimPod, SlimService, SlimSlice};
 use super::table::Told;
 use super::{At, Change, News, Observed, WorkloadKind, look};
+use rumpus_cluster::ChaosNode;
 use rumpus_cluster::fake::{Answer, server};
 use rumpus_model::cluster::World;
 use rumpus_model::cluster::world::Rules;
@@ -79,6 +80,29 @@ fn a_pod_is_pinned_with_what_the_kubelet_asks_of_it() {
     assert_eq!(pods[0].containers[0].id.as_deref(), Some("abc"));
     assert_eq!(pods[0].probes.iter().map(|p| p.from).collect::<Vec<_>>(), [8080, 9000]);
     assert!(pods[0].ready && pods[0].containers[0].running);
+}
+
+#[test]
+fn a_nodes_agent_is_the_one_of_its_own_name() {
+    let mut observed = Observed::new("rumpus");
+    let node = |name: &str| of::<SlimNode>(json!({"metadata": {"name": name}}));
+    let agent = |name: &str, engine: &str| {
+        of::<ChaosNode>(json!({"apiVersion": "rumpus.dev/v1alpha1", "kind": "ChaosNode", "metadata": {"name": name},
+            "spec": {}, "status": {"heartbeat": "2023-11-14T22:13:00Z", "engines": {"loss": engine}}}))
+    };
+    whole(&mut observed, Change::Node, vec![("a", node("node-1")), ("b", node("node-2")), ("c", node("node-3"))]);
+    let agents = vec![
+        ("1", agent("node-2", "nft")),
+        ("2", agent("node-1", "netem")),
+        ("3", agent("node-2", "signal")),
+        ("4", agent("node-4", "nft")),
+    ];
+    whole(&mut observed, Change::ChaosNode, agents);
+    whole(&mut observed, Change::Pod, Vec::new());
+    let nodes = snapshot(&mut observed).nodes.unwrap();
+    let engine = |name: &str| nodes[name].agent.as_ref().map(|a| a.engines["loss"].name());
+    assert_eq!(nodes.len(), 3);
+    assert_eq!((engine("node-1"), engine("node-2"), engine("node-3")), (Some("netem"), Some("nft"), None));
 }
 
 #[test]

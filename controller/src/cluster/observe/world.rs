@@ -57,9 +57,14 @@ impl Observed {
             .filter(|(_, p)| *p.namespace == *self.release_namespace && is_agent(p))
             .filter_map(|(_, p)| Some((p.node.as_deref()?, p.ready && !p.terminating)))
             .collect();
+        let mut chaos_nodes: BTreeMap<&str, &NodeRow> = BTreeMap::new();
+        for (_, row) in self.chaos_nodes.rows() {
+            // Of two of one name the first by UID counts.
+            chaos_nodes.entry(&row.name).or_insert(row);
+        }
         known(&self.nodes, now.boot, |rows| {
             rows.map(|(_, (name, node))| {
-                let seen = self.chaos_nodes.rows().map(|(_, n)| n).find(|n| n.name == **name);
+                let seen = chaos_nodes.get(&**name);
                 let agent = seen.filter(|s| s.status.heartbeat.is_some()).map(|s| s.agent(agents.get(&**name), now));
                 (Text::clone(name), Node { agent, ..node.clone() })
             })

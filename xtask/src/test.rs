@@ -123,12 +123,13 @@ pub(crate) fn run(flags: &Flags, soak: bool) -> Result<ExitCode> {
             });
         }
     }
-    if wanted(Step::Instructions) {
-        steps.run("instructions", || instructions::run(instructions::Flags::default()));
-    }
     // A filter or a sabotage is about kernel cases, unless the step is named.
     let kernel_only = flags.filter.is_some() || flags.sabotage.is_some();
-    if flags.only.contains(&Step::Cluster) || (wanted(Step::Cluster) && !kernel_only) {
+    let asked_for = |step| flags.only.contains(&step) || (wanted(step) && !kernel_only);
+    if asked_for(Step::Instructions) {
+        steps.run("instructions", || instructions::run(instructions::Flags::default()));
+    }
+    if asked_for(Step::Cluster) {
         steps.run("cluster", || cluster(flags.filter.as_deref(), soak));
     }
     if wanted(Step::Docs) {

@@ -268,3 +268,48 @@ fn bombs_are_refused_fast() {
     let short: Vec<(&str, String)> = cases.into_iter().filter(|(name, _)| *name != "64 KiB of keys").collect();
     assert_snapshot!(told(&short));
 }
+
+#[test]
+fn schedules() {
+    let good = document(
+        "targets: {processes: {name: web}}\npick: {count: 1}\nfaults:\n- latency: {delay: 100ms, direction: \
+                         Both}\nduration: 30s\nsteadyState: {none: {reason: test}}\n",
+    );
+    let with = |name, schedule: &str| (name, good.replace("spec:\n", &format!("spec:\n  schedule: {schedule}\n")));
+    let window = |name, window: &str| with(name, &format!("{{every: 10m, windows: [{{{window}}}]}}"));
+    assert_snapshot!(told(&[
+        with("nothing", "{}"),
+        with("two at once", "{every: 10m, cron: '0 9 * * *'}"),
+        with("no mean", "{random: {}}"),
+        with("a mean of nothing", "{random: {meanWorkDays: 0}}"),
+        with("a mean below the minimum", "{random: {meanWorkDays: 2, minWorkDays: 3}}"),
+        with("a maximum below the mean", "{random: {meanWorkDays: 5, maxWorkDays: 4}}"),
+        with("a fraction of a day", "{random: {meanWorkDays: 0.5}}"),
+        with("four fields", "{cron: '0 9 * *'}"),
+        with("six fields", "{cron: '0 0 9 * * *'}"),
+        with("both kinds of days", "{cron: '0 9 1 * MON'}"),
+        with("a day that never comes", "{cron: '0 9 30 2 *'}"),
+        with("hour 24", "{cron: '0 24 * * *'}"),
+        with("a name for a pattern", "{cron: '@daily'}"),
+        with("too often", "{every: 59s}"),
+        with("no period", "{every: often}"),
+        with("a jitter as long as the period", "{every: 10m, jitter: 10m}"),
+        with("a jitter of a cron", "{cron: '0 9 * * *', jitter: 1m}"),
+        with("no instant", "{at: tomorrow}"),
+        with("an instant without a zone", "{at: '2026-12-01T10:00:00'}"),
+        with("no zone", "{every: 10m, timeZone: Europe/Bielefeld}"),
+        with("no deadline", "{every: 10m, startingDeadline: 0s}"),
+        with("another word", "{every: 10m, concurrency: Maybe}"),
+        with("no windows", "{every: 10m, windows: []}"),
+        window("a window without an end", "from: '09:00'"),
+        window("an empty window", "from: '09:00', to: '09:00'"),
+        window("an end before the start", "from: '22:00', to: '02:00'"),
+        window("over midnight and longer than a day", "from: '09:00', to: '10:00', crossesMidnight: true"),
+        window("a start at the end", "from: '24:00', to: '02:00', crossesMidnight: true"),
+        window("no time of day", "from: '9:00', to: '25:00'"),
+        window("an unknown day", "days: [Monday], from: '09:00', to: '10:00'"),
+        window("no days", "days: [], from: '09:00', to: '10:00'"),
+        with("holidays of another form", "{every: 10m, holidays: {dates: ['25.12.2026', 2026-02-30, 20261225]}}"),
+        with("no holidays", "{every: 10m, holidays: {dates: [], calendars: []}}"),
+    ]));
+}

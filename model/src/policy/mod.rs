@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use crate::pick::Pick;
+use crate::schedule::Schedule;
 use crate::select::Selector;
 use crate::wire::{self, ChaosPolicy, ChaosRun};
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Policy {
     /// The seed that a ChaosRun fixes; a seed from the command line wins.
     pub seed: Option<String>,
     pub experiment: Experiment,
+    /// When it runs by itself.
+    pub schedule: Option<Schedule>,
     /// Fields that are written and have no meaning on a host, or are not built: refused by name once a run is armed,
     /// never ignored.
     pub unbuilt: Vec<Unbuilt>,

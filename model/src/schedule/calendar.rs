@@ -2,6 +2,7 @@
 //!
 //! Days are calendar days, never 24 hours. A window is half-open: its end is no part of it.
 
+use crate::wire::schedule as wire;
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -25,6 +26,27 @@ pub struct Window {
 /// A day of the week, Monday first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(u8);
+
+impl Day {
+    /// Returns Monday to Sunday.
+    pub fn week() -> impl Iterator<Item = Self> {
+        (0..7).map(Self)
+    }
+}
+
+impl From<wire::Day> for Day {
+    fn from(day: wire::Day) -> Self {
+        Self(match day {
+            wire::Day::Mon => 0,
+            wire::Day::Tue => 1,
+            wire::Day::Wed => 2,
+            wire::Day::Thu => 3,
+            wire::Day::Fri => 4,
+            wire::Day::Sat => 5,
+            wire::Day::Sun => 6,
+        })
+    }
+}
 
 impl From<Weekday> for Day {
     fn from(day: Weekday) -> Self {

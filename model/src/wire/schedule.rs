@@ -23,6 +23,10 @@ pub struct Schedule {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<text::Instant>")]
     pub at: Option<String>,
+    /// Each time of `every` is later by up to so much, drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<time::Late>")]
+    pub jitter: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_by: Option<GroupBy>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,6 +37,12 @@ pub struct Schedule {
     pub windows: Option<Vec<Window>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holidays: Option<Holidays>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// How long after its time a run may still begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<time::Starting>")]
+    pub starting_deadline: Option<String>,
 }
 
 /// At random, so often on average.
@@ -45,10 +55,25 @@ pub struct Random {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Whole<0, 3650>>")]
     pub min_work_days: Option<i64>,
+    /// Once so many have passed, it is certain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Whole<1, 3650>>")]
+    pub max_work_days: Option<i64>,
+    /// As Chaos Monkey counts: the minimum comes on top of the mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compatible: Option<bool>,
+}
+
+/// What happens where a run of the same policy and group has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Concurrency {
+    Allow,
+    Forbid,
+    Replace,
 }
 
 /// What draws for itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupBy {
     Label(String),
     Namespace,
@@ -70,6 +95,9 @@ pub struct Window {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "text::Clock")]
     pub to: Option<String>,
+    /// It ends on the next day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crosses_midnight: Option<bool>,
 }
 
 /// A day of the week.

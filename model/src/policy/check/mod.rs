@@ -20,6 +20,7 @@ mod pick;
 mod place;
 mod pods;
 mod ports;
+mod schedule;
 mod targets;
 
 /// Checks a policy.
@@ -31,6 +32,7 @@ pub(crate) fn policy(object: &ChaosPolicy, site: Site) -> Result<Policy, Vec<Pro
             let why = "a host has no service accounts";
             root.field("serviceAccountName").unbuilt(why, "leave it out; on a host the user who runs it decides");
         }
+        let schedule = spec.schedule.as_ref().map(|written| schedule::check(written, &root.field("schedule")));
         let experiment = experiment::check(spec.experiment.as_ref(), &root.field("experiment"))?;
         Some(Policy {
             name,
@@ -39,6 +41,10 @@ pub(crate) fn policy(object: &ChaosPolicy, site: Site) -> Result<Policy, Vec<Pro
             mode: mode(spec.mode),
             seed: None,
             experiment,
+            schedule: match schedule {
+                None => None,
+                Some(checked) => Some(checked?),
+            },
             unbuilt: Vec::new(),
             service_account: spec.service_account_name.clone().filter(|_| root.in_cluster()),
         })
@@ -77,6 +83,7 @@ pub(crate) fn run(object: &ChaosRun, site: Site) -> Result<Policy, Vec<Problem>>
             mode: mode(spec.mode),
             seed,
             experiment,
+            schedule: None,
             unbuilt: Vec::new(),
             service_account: None,
         })

@@ -1,5 +1,6 @@
 //! The disk of a node, under the production journal: what was written and not yet made durable is lost, whole or in part,
-//! when the machine stops; a write that fails may have been done in part; a full disk takes nothing.
+//! when the machine stops; a write that fails may have been done in part; a full disk takes what its last page has room for.
+//! `sim/tests/disk.rs` compares it with a file.
 //!
 //! It must never keep what was not synced for certain, and never lose what was.
 
@@ -11,10 +12,13 @@ use std::{fmt, io};
 /// How big a journal is made: small, so that it fills up.
 pub const CAPACITY: usize = 16 * 1024;
 
+/// What a file system gives room by.
+const PAGE: usize = 4096;
+
 /// What goes wrong at the next write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// ENOSPC: nothing is written.
+    /// ENOSPC: what lies beyond the page that the write begins in is not written, and nothing is replaced.
     Full,
     /// EIO when it is to be made durable: readers see it, half of it stays.
     Broken,
@@ -85,6 +89,10 @@ impl Disk {
 }
 
 fn put(into: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+    // Nothing makes no file longer.
+    if bytes.is_empty() {
+        return;
+    }
     let end = offset + bytes.len();
     if into.len() < end {
         into.resize(end, 0);
@@ -105,6 +113,9 @@ impl Storage for Disk {
         match platter.fault {
             Some(Fault::Full) => {
                 platter.fault = None;
+                let room = PAGE - offset % PAGE;
+                // One that stays within its page lacks the room for all of it.
+                put(&mut platter.shown, offset, bytes.get(..room).unwrap_or_default());
                 Err(io::ErrorKind::StorageFull.into())
             }
             Some(Fault::Torn(count)) => {

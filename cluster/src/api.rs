@@ -7,7 +7,7 @@ use kube::api::{
     DeleteParams, EvictParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions, WatchEvent,
     WatchParams,
 };
-use kube::core::{DeserializeGuard, Request, Status};
+use kube::core::{DeserializeGuard, PartialObjectMeta, Request, Status};
 use kube::{Client, Resource};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -214,11 +214,10 @@ impl Cluster {
         self.send(call::<K>("patch", "", namespace, name), request).await
     }
 
-    /// Says what the whole status is, as far as this writer is concerned (server-side apply, forced: a status has one
-    /// writer). `uid`, where given, must be the object's.
+    /// Says what the whole status is (a status has one writer), of the object with this UID where one is given.
     ///
     /// # Errors
-    /// No good answer within the limit.
+    /// [`Error::Conflict`] if it is another one; no good answer within the limit.
     pub async fn apply_status<K: Kind>(
         &self,
         writer: Writer,
@@ -228,19 +227,49 @@ impl Cluster {
         status: &(impl Serialize + Sync),
     ) -> Result<K, Error> {
         let call = call::<K>("patch", "status", namespace, name);
-        let mut metadata = json!({"name": name});
         if let Some(uid) = uid {
-            metadata["uid"] = json!(uid);
+            return self.status_of(writer, call, (namespace, name, uid), status).await;
         }
         let body = json!({
             "apiVersion": K::api_version(&()),
             "kind": K::kind(&()),
-            "metadata": metadata,
+            "metadata": {"name": name},
             "status": status,
         });
         let params = PatchParams { force: true, ..manager(writer) };
         let request = path::<K>(namespace).patch_subresource("status", name, &params, &Patch::Apply(body));
         self.send(call, request).await
+    }
+
+    /// The API server looks at no UID that comes with the status of a custom resource: its metadata is put back before
+    /// anything is compared (apiextensions-apiserver v0.36.3, `PrepareForUpdate` in
+    /// `pkg/registry/customresource/status_strategy.go`). So the patch itself tests it, on the object that it changes.
+    async fn status_of<K: Kind>(
+        &self,
+        writer: Writer,
+        call: Call,
+        (namespace, name, uid): (&str, &str, &str),
+        status: &(impl Serialize + Sync),
+    ) -> Result<K, Error> {
+        let steps = json!([
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]);
+        let steps = serde_json::from_value(steps).map_err(|source| unsendable(&call, source))?;
+        let patch = Patch::<()>::Json(steps);
+        let request = path::<K>(namespace).patch_subresource("status", name, &manager(writer), &patch);
+        let error = match self.send(call.clone(), request).await {
+            Err(error @ Error::Invalid { .. }) => error,
+            other => return other,
+        };
+        // A test that fails is answered as a status that breaks a rule is.
+        match self.get::<PartialObjectMeta<K>>(namespace, name).await {
+            Ok(there) if there.metadata.uid.as_deref() != Some(uid) => {
+                Err(Error::Conflict { call, message: "another object has its name".into() })
+            }
+            Err(gone @ Error::NotFound { .. }) => Err(gone),
+            Ok(_) | Err(_) => Err(error),
+        }
     }
 
     /// Deletes the object if it is still the one with this UID; `grace` in whole seconds, `None`: its own.

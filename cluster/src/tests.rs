@@ -82,6 +82,34 @@ async fn writes_are_strict_named_and_sent_once() {
     assert!(calls[4].body.to_string().contains("uid-web"), "{:?}", calls[4]);
 }
 
+/// The API server answers a test that fails as it answers a status that breaks a rule.
+#[tokio::test]
+async fn a_status_is_for_the_object_with_its_uid_or_for_none() {
+    let refused = Answer::Status(422, "Invalid", "the server rejected our request".into());
+    let there = |uid: &str| Answer::Object(json!({"metadata": {"name": "x-r1", "uid": uid}}));
+    let gone = Answer::Status(404, "NotFound", "gone".into());
+    type Is = fn(&Error) -> bool;
+    let cases: [(Answer, Is); 3] = [
+        (there("another"), |e| matches!(e, Error::Conflict { .. })),
+        (there("uid-x"), |e| matches!(e, Error::Invalid { .. })),
+        (gone, |e| matches!(e, Error::NotFound { .. })),
+    ];
+    for (read, is) in cases {
+        let (patched, shown) = (refused.clone(), read.clone());
+        let answer = move |asked: &Asked| if asked.method == Method::PATCH { patched.clone() } else { read.clone() };
+        let (cluster, calls) = server(LIMIT, answer);
+        let status = json!({"state": "Accepted"});
+        let written = cluster.apply_status::<ChaosInjection>(AGENT, "shop", "x-r1", Some("uid-x"), &status).await;
+        let error = written.unwrap_err();
+        assert!(is(&error), "{shown:?}: {error:?}");
+        let patch = &calls.all()[0];
+        assert_eq!(patch.path, "/apis/rumpus.dev/v1alpha1/namespaces/shop/chaosinjections/x-r1/status");
+        assert!(patch.query.contains("fieldValidation=Strict"), "{patch:?}");
+        let test = json!({"op": "test", "path": "/metadata/uid", "value": "uid-x"});
+        assert_eq!(patch.body, json!([test, {"op": "add", "path": "/status", "value": status}]));
+    }
+}
+
 #[tokio::test]
 async fn each_answer_has_its_own_error() {
     type Is = fn(&Error) -> bool;

@@ -1,4 +1,4 @@
-//! Writes ChaosRun.status: nothing else does. The whole of it each time, by server-side apply.
+//! Writes ChaosRun.status: nothing else does. The whole of it each time, to the run with this UID or to none.
 
 use crate::cluster::core::event::{Key, Outcome};
 use rumpus_cluster::{CONTROLLER, ChaosRun, Cluster, Error};

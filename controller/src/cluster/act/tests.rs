@@ -118,8 +118,8 @@ async fn a_status_is_applied_whole_to_the_run_with_this_uid() {
     let (_, calls) = asked(act, Answer::Status(500, "InternalError", "x".into())).await;
     let call = &calls.all()[0];
     assert!(call.path.ends_with("/chaosruns/a/status"), "{}", call.path);
-    assert!(call.query.contains("fieldManager=rumpus-controller") && call.query.contains("force=true"));
-    assert_eq!(call.body["metadata"]["uid"], "uid-a");
+    assert!(call.query.contains("fieldManager=rumpus-controller"));
+    assert_eq!(call.body[0], json!({"op": "test", "path": "/metadata/uid", "value": "uid-a"}));
 }
 
 #[tokio::test]

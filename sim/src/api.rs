@@ -1,9 +1,11 @@
 //! The API server: a store with one count of versions, preconditions, garbage collection by owner, and what a watch is
 //! told. It has no opinion about what a spec means, beyond what the real one's rules refuse.
+//! `tests/cluster/admission/conform/` gives the same requests to it and to a real one.
 
 use crate::plant::Plant;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::jiff::Timestamp;
 use rumpus_cluster::{ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosRun};
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_controller::cluster::seen::NEVER_ARMED;
@@ -26,14 +28,14 @@ pub enum Kind {
 }
 
 /// A pod, as far as anybody here looks at it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PodObject {
     pub metadata: ObjectMeta,
     pub node: usize,
 }
 
 /// A stored object.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Object {
     Halt(Arc<ChaosHalt>),
     Injection(Arc<ChaosInjection>),
@@ -78,6 +80,17 @@ impl Object {
             Self::Node(o) => &mut Arc::make_mut(o).metadata,
             Self::Pod(o) => &mut Arc::make_mut(o).metadata,
             Self::Run(o) => &mut Arc::make_mut(o).metadata,
+        }
+    }
+
+    /// Whether the spec of another version differs: that counts as a generation.
+    fn asks_for_other_than(&self, later: &Self) -> bool {
+        match (self, later) {
+            (Self::Halt(one), Self::Halt(other)) => one.spec != other.spec,
+            (Self::Injection(one), Self::Injection(other)) => one.spec != other.spec,
+            (Self::Ledger(one), Self::Ledger(other)) => one.spec != other.spec,
+            (Self::Run(one), Self::Run(other)) => one.spec != other.spec,
+            (_, _) => false,
         }
     }
 
@@ -286,9 +299,7 @@ impl Api {
             }
             Request::Stop(key) => {
                 let Object::Run(mut run) = self.find(Kind::Run, &key)? else { return Err(No::NotFound) };
-                let changed = Arc::make_mut(&mut run);
-                changed.spec.stop = Some(true);
-                changed.metadata.generation = changed.metadata.generation.map(|g| g + 1);
+                Arc::make_mut(&mut run).spec.stop = Some(true);
                 Ok(self.store(Object::Run(run)))
             }
         }
@@ -315,10 +326,21 @@ impl Api {
         Ok(self.store(object))
     }
 
+    /// Stores what is new; a write that changes nothing makes no version, and nobody is told of it.
     fn store(&mut self, mut object: Object) -> Reply {
+        let place = (object.kind(), object.key());
+        if let Some(before) = self.objects.get(&place) {
+            if *before == object {
+                return Reply::One(Box::new(object));
+            }
+            if before.asks_for_other_than(&object) {
+                let generation = object.meta().generation.map(|g| g + 1);
+                object.meta_mut().generation = generation;
+            }
+        }
         self.version += 1;
         object.meta_mut().resource_version = Some(self.version.to_string());
-        self.objects.insert((object.kind(), object.key()), object.clone());
+        self.objects.insert(place, object.clone());
         self.news.push(Told::Changed(object.clone()));
         Reply::One(Box::new(object))
     }
@@ -328,6 +350,12 @@ impl Api {
             Some(uid) => self.find_uid(kind, key, uid)?,
             None => self.find(kind, key)?,
         };
+        if kind == Kind::Pod {
+            // A pod is marked before it goes, and watches are told of both.
+            let mut ending = object.clone();
+            ending.meta_mut().deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+            drop(self.store(ending));
+        }
         self.version += 1;
         self.objects.remove(&(kind, key.clone()));
         self.news.push(Told::Gone(object));
@@ -345,7 +373,6 @@ impl Api {
         }
         let changed = Arc::make_mut(&mut injection);
         changed.spec.phase = phase;
-        changed.metadata.generation = changed.metadata.generation.map(|g| g + 1);
         if never_armed {
             let notes = changed.metadata.annotations.get_or_insert_default();
             notes.insert(NEVER_ARMED.into(), "true".into());
@@ -368,12 +395,12 @@ impl Api {
         Ok(self.store(Object::Injection(injection)))
     }
 
-    /// Deletes what has no owner any more.
+    /// Deletes what has no owner any more; what never had one stays.
     pub fn collect(&mut self) -> usize {
         let runs: BTreeSet<String> = self.list(Kind::Run).map(|r| r.uid().to_owned()).collect();
         let is_orphan = |i: &&Arc<ChaosInjection>| {
-            let mut owners = i.metadata.owner_references.iter().flatten();
-            !owners.any(|o| runs.contains(&o.uid))
+            let owners = i.metadata.owner_references.as_deref().unwrap_or_default();
+            !owners.is_empty() && !owners.iter().any(|o| runs.contains(&o.uid))
         };
         let orphans: Vec<Key> = self.injections().filter(is_orphan).map(|i| key_of(&i.metadata)).collect();
         orphans.iter().filter(|key| self.delete(Kind::Injection, key, None).is_ok()).count()

@@ -4,6 +4,7 @@
 //! controller would have. It never acts on a pod or a node of somebody else: it makes its own, of
 //! which no kubelet knows, and removes them.
 
+mod conform;
 mod rights;
 mod row_01_values;
 mod row_07_targets;

@@ -2,9 +2,11 @@
 //! belongs to others.
 //!
 //! It judges nothing and knows nothing of Rumpus but the names on its objects.
+//! `tests/src/kernel/cases/conform/` gives the same orders to it and to a real one.
 
 use crate::plant::Plant;
 use rumpus_agent::core::{Act, Order, Outcome};
+use rumpus_agent::kernel::nft::table::SHORTEST;
 use rumpus_model::change::Change;
 use rumpus_model::evidence::{Counts, Delayed, Filtered, Killed, Reading};
 use rumpus_model::target::Target;
@@ -114,8 +116,11 @@ impl Kernel {
         let table = (id.clone(), Part::Table);
         match &order.act {
             Act::Resolve | Act::Drain | Act::Escalate => Outcome::Ok,
-            Act::Apply { until, .. } if *until <= boot => Outcome::Failed { why: "its time is over".into() },
             Act::Apply { change, until } => match part(change) {
+                Some(Part::Table) if is_too_near(*until, boot) => Outcome::Failed { why: "its time is over".into() },
+                Some(Part::Table) if network.things.contains_key(&table) => {
+                    Outcome::Failed { why: "there is such a table already".into() }
+                }
                 Some(part) => {
                     network.things.insert((id.clone(), part), Thing { until: *until });
                     Outcome::Ok
@@ -126,13 +131,12 @@ impl Kernel {
                 None => Outcome::Vanished { what: "its table".into() },
                 Some(thing) => Outcome::Read(readings(thing, boot)),
             },
+            // So near its end a gate keeps the end that it has, and is not looked for.
+            Act::Renew { until } if is_too_near(*until, boot) => Outcome::Ok,
             Act::Renew { until } => match network.things.get_mut(&table) {
                 None => Outcome::Vanished { what: "its table".into() },
                 Some(thing) => {
-                    // So near its end a gate keeps the end that it has.
-                    if *until > boot {
-                        thing.until = *until;
-                    }
+                    thing.until = *until;
                     Outcome::Ok
                 }
             },
@@ -240,6 +244,11 @@ impl Kernel {
         self.networks.clear();
         pods.iter().for_each(|pod| self.pod_begins(pod));
     }
+}
+
+/// No gate is as short as that.
+fn is_too_near(until: Duration, boot: Duration) -> bool {
+    until.saturating_sub(boot) < SHORTEST
 }
 
 fn part(change: &Change) -> Option<Part> {

@@ -1,5 +1,6 @@
 //! The cases, one file per fault. A new file needs its line here and in [`all`].
 
+mod conform;
 mod crash;
 mod harness;
 mod host;
@@ -21,6 +22,7 @@ use super::case::Case;
 #[must_use]
 pub fn all() -> Vec<Case> {
     [
+        conform::CASES,
         crash::CASES,
         harness::CASES,
         host::CASES,

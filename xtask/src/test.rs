@@ -62,6 +62,13 @@ pub(crate) struct Flags {
     filter: Option<String>,
 }
 
+impl Flags {
+    /// A filter or a sabotage is about kernel cases, unless a step is named.
+    fn is_about_kernel_cases(&self) -> bool {
+        self.filter.is_some() || self.sabotage.is_some()
+    }
+}
+
 /// Tests that are built only where what they need is provided; they are linted everywhere.
 const NEEDS: &str = "rumpus-tests/needs-cluster,rumpus-tests/needs-helm";
 
@@ -123,9 +130,7 @@ pub(crate) fn run(flags: &Flags, soak: bool) -> Result<ExitCode> {
             });
         }
     }
-    // A filter or a sabotage is about kernel cases, unless the step is named.
-    let kernel_only = flags.filter.is_some() || flags.sabotage.is_some();
-    let asked_for = |step| flags.only.contains(&step) || (wanted(step) && !kernel_only);
+    let asked_for = |step| flags.only.contains(&step) || (wanted(step) && !flags.is_about_kernel_cases());
     if asked_for(Step::Instructions) {
         steps.run("instructions", || instructions::run(instructions::Flags::default()));
     }

@@ -9,16 +9,28 @@ use croner::parser::{CronParser, Seconds, Year};
 use jiff::civil::{DateTime, date};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, Zoned};
+use std::fmt;
 
 /// No zone is farther from UTC, and no change of clocks is larger.
 const FARTHEST: SignedDuration = SignedDuration::from_hours(26);
 
+/// What each field counts, its least and its most.
+const FIELDS: [(&str, u32, u32); 5] =
+    [("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 7)];
+
 /// A pattern that was checked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cron {
     pattern: Pattern,
     /// It has a star in its minutes or hours.
     by_the_wall: bool,
+}
+
+/// The library shows each of its bits.
+impl fmt::Debug for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cron({})", self.pattern.as_str())
+    }
 }
 
 /// Why a pattern is none.
@@ -32,6 +44,8 @@ pub enum CronError {
     BothDays,
     #[error("it never comes")]
     Never,
+    #[error("{number} is not within {least} and {most}, as each {what} is")]
+    Bounds { number: String, least: u32, most: u32, what: &'static str },
     #[error("{why}")]
     Pattern { why: String },
 }
@@ -50,13 +64,22 @@ impl Cron {
         let plain = |c: char| c.is_ascii_digit() || matches!(c, '*' | ',' | '-' | '/');
         let named = |field: &str| field.split([',', '-', '/']).all(is_name_or_number);
         for field in &fields[..3] {
-            if !field.chars().all(plain) {
+            if !field.chars().all(plain) || field.split(',').any(str::is_empty) {
                 return Err(CronError::Letters { field: (*field).to_owned() });
             }
         }
         for field in &fields[3..] {
             if !named(field) {
                 return Err(CronError::Letters { field: (*field).to_owned() });
+            }
+        }
+        for (field, (what, least, most)) in fields.iter().zip(FIELDS) {
+            let numbers = field.split(',').flat_map(|part| part.split('/').next()).flat_map(|range| range.split('-'));
+            // Names and stars are none.
+            let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let mut wrong = numbers.filter(digits).filter(|n| !n.parse().is_ok_and(|n| (least..=most).contains(&n)));
+            if let Some(number) = wrong.next() {
+                return Err(CronError::Bounds { number: number.to_owned(), least, most, what });
             }
         }
         if !days.starts_with('*') && !week_days.starts_with('*') {

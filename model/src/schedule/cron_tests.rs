@@ -119,12 +119,23 @@ fn patterns_that_are_none_are_refused_and_say_why() {
         assert_eq!(Cron::parse(never).unwrap_err(), CronError::Never, "{never}");
     }
     assert!(Cron::parse("0 0 29 2 *").is_ok());
-    for wrong in
-        ["60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *", "*/0 * * * *"]
-    {
+    for beyond in ["60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *", "* * * * 8", "0-60 * * * *"] {
+        assert!(matches!(Cron::parse(beyond), Err(CronError::Bounds { .. })), "{beyond}: {:?}", Cron::parse(beyond));
+    }
+    for wrong in ["5-1 * * * *", "*/0 * * * *", "- * * * *"] {
         assert!(matches!(Cron::parse(wrong), Err(CronError::Pattern { .. })), "{wrong}: {:?}", Cron::parse(wrong));
     }
-    for more in ["@daily", "0 9 L * *", "0 9 15W * *", "0 9 * * 5L", "0 9 * * 1#2", "0 9 ? * *", "0 9 * FOO *"] {
+    for more in [
+        "@daily",
+        "0 9 L * *",
+        "0 9 15W * *",
+        "0 9 * * 5L",
+        "0 9 * * 1#2",
+        "0 9 ? * *",
+        "0 9 * FOO *",
+        "1,,2 * * * *",
+        "1, 9 * * *",
+    ] {
         assert!(Cron::parse(more).is_err(), "{more}");
     }
 }

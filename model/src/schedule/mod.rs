@@ -49,7 +49,7 @@ pub struct Schedule {
 #[derive(Clone, Debug)]
 pub enum When {
     At(Timestamp),
-    Cron(Cron),
+    Cron(Box<Cron>),
     /// Counted from 1970 on, so that no restart and no edit moves it; each time later by up to `jitter`, drawn.
     Every {
         period: Duration,

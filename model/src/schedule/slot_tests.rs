@@ -93,7 +93,7 @@ fn every_so_often_is_counted_from_1970_and_drawn_within_its_jitter() {
 #[test]
 fn what_is_outside_the_windows_has_no_slot() {
     let (from, to) = (at("2026-06-01T00:00:00Z"), at("2026-06-08T00:00:00Z"));
-    let cron = |text: &str| schedule(When::Cron(super::cron::Cron::parse(text).unwrap()));
+    let cron = |text: &str| schedule(When::Cron(Box::new(super::cron::Cron::parse(text).unwrap())));
     assert_eq!(cron("0 10 * * *").slots("s", "g", from, to, None).len(), 5);
     assert_eq!(cron("0 20 * * *").slots("s", "g", from, to, None).len(), 0);
     assert_eq!(schedule(When::At(at("2026-06-01T08:00:00Z"))).slots("s", "g", from, to, None).len(), 1);

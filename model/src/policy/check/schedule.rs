@@ -59,7 +59,11 @@ fn when(written: &wire::Schedule, place: &Place<'_>) -> Option<When> {
     if let Some(text) = &written.cron {
         let here = place.field("cron");
         let hint = "write minute, hour, day of the month, month, day of the week: `0 10 * * MON-FRI`";
-        return Cron::parse(text).map_err(|why| here.wrong(format!("`{text}`: {why}"), hint)).ok().map(When::Cron);
+        return Cron::parse(text)
+            .map_err(|why| here.wrong(format!("`{text}`: {why}"), hint))
+            .ok()
+            .map(Box::new)
+            .map(When::Cron);
     }
     if let Some(text) = &written.at {
         let here = place.field("at");
@@ -133,7 +137,7 @@ fn calendar(written: &wire::Schedule, place: &Place<'_>) -> Option<Calendar> {
     let zone = match written.time_zone.as_deref() {
         None => Some(TimeZone::UTC),
         Some(name) => TimeZone::get(name)
-            .map_err(|_| {
+            .map_err(|_unknown| {
                 let hint = "write one of the IANA database, such as Europe/Berlin, America/New_York or UTC";
                 place.field("timeZone").wrong(format!("`{name}` is no time zone"), hint);
             })
@@ -223,7 +227,7 @@ fn holidays(written: &wire::Schedule, place: &Place<'_>) -> Option<BTreeSet<Date
             wrong(());
             return None;
         }
-        text.parse::<Date>().map_err(|_| wrong(())).ok()
+        text.parse::<Date>().map_err(|_unreadable| wrong(())).ok()
     };
     let found: Vec<Option<Date>> = here.filled(holidays.dates.as_ref()).iter().enumerate().map(one).collect();
     place.field("calendars").filled(holidays.calendars.as_ref());

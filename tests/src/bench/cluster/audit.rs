@@ -132,8 +132,15 @@ fn call(text: &str) -> Result<Option<Call>> {
     }
     let done: Timestamp = line.stage_timestamp.parse().context("read an instant of the audit log")?;
     let done = Duration::from_micros(done.as_microsecond().try_into().context("an instant before 1970")?);
-    let (user, verb, sent) = (line.user.username, line.verb, line.request_object);
+    let (user, verb, sent) = (line.user.username, line.verb, object(line.request_object));
     Ok(Some(Call { user, verb, resource, namespace, name, done, sent }))
+}
+
+/// What the steps of a JSON patch put somewhere, as an object.
+fn object(sent: Value) -> Value {
+    let Value::Array(steps) = sent else { return sent };
+    let put = steps.into_iter().filter(|step| step["op"] == "add");
+    put.filter_map(|step| Some((step["path"].as_str()?.strip_prefix('/')?.to_owned(), step["value"].clone()))).collect()
 }
 
 #[cfg(test)]
@@ -150,6 +157,13 @@ mod tests {
             ("chaosruns/status", Some("Running"))
         );
         assert_eq!(call.done.subsec_micros(), 123);
+    }
+
+    #[test]
+    fn what_a_patch_puts_there_is_what_was_sent() {
+        let patch = r#"[{"op":"test","path":"/metadata/uid","value":"u"},{"op":"add","path":"/status","value":{"state":"Running"}}]"#;
+        let call = call(&LINE.replace(r#"{"status":{"state":"Running"}}"#, patch)).unwrap().unwrap();
+        assert_eq!(call.sent, serde_json::json!({"status": {"state": "Running"}}));
     }
 
     #[test]

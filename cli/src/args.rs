@@ -78,6 +78,8 @@ pub enum Command {
     Plan(Plan),
     /// Carry an experiment out (a dry run without --arm)
     Run(Box<Run>),
+    /// Show what a schedule would do in a year; change nothing
+    Simulate(crate::commands::simulate::Args),
     /// Show what is live
     Active,
     /// End one run of a cluster

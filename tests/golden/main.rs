@@ -5,6 +5,7 @@ mod clusters;
 mod errors;
 mod flags;
 mod plans;
+mod simulations;
 mod ready;
 
 use rumpus_model::plan::{Lookup, lookups, plan};

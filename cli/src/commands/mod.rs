@@ -16,6 +16,7 @@ pub mod plan;
 pub mod residue;
 pub mod resume;
 pub mod run;
+pub mod simulate;
 
 /// Carries a command out and returns the exit code.
 ///
@@ -28,6 +29,8 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         (Command::Plan(args), Place::Cluster(which)) => cluster::plan::run(global, which, args),
         (Command::Run(args), Place::Host) => run::run(global, args),
         (Command::Run(args), Place::Cluster(which)) => cluster::run::run(global, which, args),
+        (Command::Simulate(args), Place::Host) => simulate::run(global, args),
+        (Command::Simulate(args), Place::Cluster(which)) => cluster::simulate::run(global, which, args),
         (Command::Active, Place::Host) => active::run(global),
         (Command::Active, Place::Cluster(which)) => cluster::active::run(global, which),
         (Command::Stop(args), Place::Cluster(which)) => cluster::stop::run(global, which, args),

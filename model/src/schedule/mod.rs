@@ -8,10 +8,15 @@
 pub mod calendar;
 pub mod cron;
 mod gap;
+mod group;
 pub mod random;
+pub mod simulate;
+pub mod synthetic;
 
 #[cfg(test)]
 mod cron_tests;
+#[cfg(test)]
+mod simulate_tests;
 #[cfg(test)]
 mod slot_tests;
 #[cfg(test)]

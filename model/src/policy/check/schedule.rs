@@ -29,7 +29,11 @@ pub(super) fn check(written: &wire::Schedule, place: &Place<'_>) -> Option<Sched
         .map(|text| span(text, [Duration::from_secs(1), LATEST], &place.field("startingDeadline")));
     Some(Schedule {
         when: when?,
-        group_by: written.group_by.clone().unwrap_or(wire::GroupBy::Policy),
+        group_by: written.group_by.clone().unwrap_or(if written.random.is_some() {
+            wire::GroupBy::Owner
+        } else {
+            wire::GroupBy::Policy
+        }),
         calendar: calendar?,
         calendars: written.holidays.iter().flat_map(|h| h.calendars.iter().flatten().cloned()).collect(),
         concurrency: match written.concurrency {

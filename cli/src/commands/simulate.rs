@@ -1,0 +1,125 @@
+//! `rumpus simulate`: a virtual stretch of time of one policy.
+
+use crate::args::{Global, Output};
+use crate::commands::print;
+use crate::failure::Failure;
+use crate::render;
+use jiff::Timestamp;
+use rumpus_model::cluster::World;
+use rumpus_model::policy::{self, Policy, Site};
+use rumpus_model::schedule::simulate::{Input, simulate};
+use rumpus_model::schedule::synthetic;
+use std::path::PathBuf;
+
+/// Longest stretch: ten years.
+const MOST_DAYS: u32 = 3660;
+/// The namespace of a policy that names none.
+const NAMESPACE: &str = "default";
+/// Exit code of a limit that was broken.
+const BROKEN: u8 = 4;
+
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rumpus simulate policies/classic-monkey.yaml --groups 100                 a year of a hundred applications
+  rumpus simulate FILE --groups 100 --days 30 --seed 7 --svg month.svg      the same month each time, as a picture
+  kubectl rumpus simulate FILE -n shop                                      on the cluster as it is now
+
+Each run is planned as the controller would, on a world that is healthy again each time; nothing is
+changed anywhere, and a policy that is a dry run is simulated as if it were armed.")]
+pub struct Args {
+    /// YAML with one policy that has a schedule
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How many days
+    #[arg(long, default_value_t = 365, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_DAYS)))]
+    pub days: u32,
+    /// The same seed draws the same
+    #[arg(long, default_value = "1")]
+    pub seed: String,
+    /// So many applications that the policy matches, instead of a cluster
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub groups: Option<u32>,
+    /// When it begins: an instant as 2026-12-01T00:00:00Z (default: now, a whole day of UTC)
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<Timestamp>,
+    /// Also draw a picture
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+/// Simulates on applications that are made up.
+///
+/// # Errors
+/// The file holds no policy with a schedule, or one for which nothing can be made up.
+pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
+    let policy = load(args)?;
+    let Some(groups) = args.groups else {
+        let hint = "add --groups 100, or name a cluster with --context or -n";
+        return Err(Failure::usage("a host has no applications to simulate on", hint));
+    };
+    let namespace = policy.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
+    let world = synthetic::world(&policy, &namespace, groups).map_err(|why| {
+        Failure::usage(
+            format!("no applications can be made up for it: {why}"),
+            "simulate it on a cluster, with --context",
+        )
+    })?;
+    show(global, args, &policy, &world, &namespace)
+}
+
+/// Reads the policy.
+///
+/// # Errors
+/// There is not exactly one, it makes no sense, or it has no schedule.
+pub fn load(args: &Args) -> Result<Policy, Failure> {
+    let file = args.file.display().to_string();
+    let text = std::fs::read_to_string(&args.file).map_err(|e| {
+        Failure::usage(format!("read {file}: {e}"), "name a file with a ChaosPolicy, like policies/*.yaml")
+    })?;
+    let found = policy::parse_for(&text, Site::Cluster);
+    let mut policies = found.map_err(|problems| Failure::Problems { file: file.clone(), problems })?;
+    match (policies.pop(), policies.is_empty()) {
+        (Some(policy), true) if policy.schedule.is_some() => Ok(policy),
+        (Some(_), true) => {
+            let hint = "add one: schedule: {random: {meanWorkDays: 2}}";
+            Err(Failure::usage(format!("{file}: the policy has no schedule"), hint))
+        }
+        (_, _) => {
+            Err(Failure::usage(format!("{file}: exactly one policy can be simulated"), "put it into a file of its own"))
+        }
+    }
+}
+
+/// Simulates on a world and prints what came out.
+///
+/// # Errors
+/// It names a calendar, or the picture cannot be written.
+pub fn show(global: &Global, args: &Args, policy: &Policy, world: &World, namespace: &str) -> Result<u8, Failure> {
+    let Some(schedule) = &policy.schedule else { return Err(Failure::usage("the policy has no schedule", "add one")) };
+    if let Some(name) = schedule.calendars.first() {
+        let hint = "calendars are the cluster's: write the dates into holidays.dates to simulate them";
+        return Err(Failure::usage(format!("the calendar `{name}` is not known here"), hint));
+    }
+    let from = args.from.unwrap_or_else(today);
+    let input = Input { policy, schedule, namespace, seed: &args.seed, from, days: args.days };
+    let out = simulate(world, &input);
+    if let Some(file) = &args.svg {
+        let picture = render::simulate::svg(policy, &input, &out);
+        std::fs::write(file, picture).map_err(|e| {
+            Failure::usage(format!("write {}: {e}", file.display()), "name a file in a folder that you may write to")
+        })?;
+    }
+    let report = render::simulate::report(policy, &input, &out);
+    print(global, &report, || render::simulate::page(policy, &input, &out))?;
+    if let (Output::Table, Some(file)) = (global.output, &args.svg) {
+        anstream::eprintln!("the picture is in {}", file.display());
+    }
+    Ok(if out.violations == 0 { 0 } else { BROKEN })
+}
+
+/// The day that has begun, by UTC.
+fn today() -> Timestamp {
+    let now = Timestamp::now().as_second();
+    Timestamp::from_second(now - now.rem_euclid(86_400)).unwrap_or_default()
+}

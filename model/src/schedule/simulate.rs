@@ -1,0 +1,220 @@
+//! A virtual stretch of time: every slot of every group, planned as a run would be, on a world that is healthy again each
+//! time. Pure: the same inputs give the same answer.
+//!
+//! What comes out is judged by a second look at it that shares nothing with what decided but the calendar's settings.
+
+use super::{Schedule, Since, When};
+use crate::cluster::pod::Pod;
+use crate::cluster::select;
+use crate::cluster::world::World;
+use crate::cluster::{RunInput, plan};
+use crate::policy::Policy;
+use crate::rank::short_id;
+use crate::refusal::Refusal;
+use crate::select::Selector;
+use jiff::{SignedDuration, Timestamp, Zoned};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Most violations that are named; all are counted.
+const NAMED: usize = 20;
+
+/// What is simulated.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Parsed for a cluster, with a schedule.
+    pub policy: &'a Policy,
+    pub schedule: &'a Schedule,
+    /// The policy's.
+    pub namespace: &'a str,
+    pub seed: &'a str,
+    pub from: Timestamp,
+    pub days: u32,
+}
+
+/// One run that would have acted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    pub at: Timestamp,
+    pub group: String,
+    /// `namespace/name` of each pod.
+    pub victims: Vec<String>,
+    /// Work days since the group's last one.
+    pub gap: Option<u32>,
+}
+
+/// What came out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Simulated {
+    pub groups: usize,
+    /// By time.
+    pub actions: Vec<Action>,
+    /// How many slots did not act, by the first reason.
+    pub refused: BTreeMap<String, usize>,
+    pub outside_window: usize,
+    /// Of all limits, those of the windows among them.
+    pub violations: usize,
+    /// At most twenty of them, in words.
+    pub named: Vec<String>,
+}
+
+impl Simulated {
+    /// Returns every gap between two actions of a group, in work days.
+    pub fn gaps(&self) -> impl Iterator<Item = u32> {
+        self.actions.iter().filter_map(|action| action.gap)
+    }
+
+    /// Returns the mean gap in work days; `None` where no group acted twice.
+    pub fn mean_gap(&self) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for gap in self.gaps() {
+            sum += f64::from(gap);
+            count += 1.0;
+        }
+        (count > 0.0).then_some(sum / count)
+    }
+
+    fn violated(&mut self, what: String) {
+        self.violations += 1;
+        if self.named.len() < NAMED {
+            self.named.push(what);
+        }
+    }
+}
+
+/// Runs it.
+pub fn simulate(world: &World, input: &Input<'_>) -> Simulated {
+    let mut out = Simulated::default();
+    let Selector::Pods(selector) = &input.policy.experiment.targets else { return out };
+    let span = SignedDuration::from_hours(24 * i64::from(input.days));
+    let Ok(to) = input.from.checked_add(span) else { return out };
+    let whole = run_input(input, "simulated", input.seed);
+    let found = select::find(world, selector, &whole, input.from.as_second());
+    let groups = input.schedule.groups(world, found.candidates.iter().map(|c| c.pod));
+    out.groups = groups.len();
+    for refusal in &found.refusals {
+        *out.refused.entry(Refusal::Cluster(refusal.clone()).to_string()).or_default() += 1;
+    }
+    for (name, pods) in &groups {
+        let part = only(world, pods);
+        of_group(&part, input, name, to, &mut out);
+    }
+    out.actions.sort_by(|a, b| (a.at, &a.group).cmp(&(b.at, &b.group)));
+    judge(input, &mut out);
+    out
+}
+
+/// Every slot of one group.
+fn of_group(world: &World, input: &Input<'_>, name: &str, to: Timestamp, out: &mut Simulated) {
+    let calendar = &input.schedule.calendar;
+    let min = if let When::Random(random) = &input.schedule.when { random.min() } else { 0 };
+    let since = calendar.work_days_before(calendar.date(input.from), 0).map(Since::Seen);
+    let mut last: Option<Timestamp> = None;
+    for slot in input.schedule.slots(input.seed, name, input.from, to, since) {
+        if last.is_some_and(|last| !calendar.is_far_enough(last, slot.at, min)) {
+            *out.refused.entry("the minimum gap".to_owned()).or_default() += 1;
+            continue;
+        }
+        let id = short_id(&[name, &slot.key]);
+        let plan = plan(world, &run_input(input, &id, &id), slot.at.as_second());
+        if !plan.acts() {
+            let why = plan.refusals.first().map_or_else(|| "nobody was picked".to_owned(), ToString::to_string);
+            *out.refused.entry(why).or_default() += 1;
+            continue;
+        }
+        let day = calendar.work_day_of(slot.at);
+        let before = last.and_then(|last| calendar.work_day_of(last));
+        let gap = before.zip(day).map(|(before, day)| calendar.work_days_between(before, day));
+        let victims = plan.targets().map(|t| format!("{}/{}", t.namespace, t.pod)).collect();
+        out.actions.push(Action { at: slot.at, group: name.to_owned(), victims, gap });
+        last = Some(slot.at);
+    }
+}
+
+fn run_input(input: &Input<'_>, name: &str, seed: &str) -> RunInput {
+    RunInput {
+        policy: input.policy.clone(),
+        namespace: input.namespace.to_owned(),
+        name: name.to_owned(),
+        run_uid: name.to_owned(),
+        seed: seed.to_owned(),
+        policy_uid: None,
+    }
+}
+
+/// The world with these pods alone, and their owners.
+fn only(world: &World, pods: &[Arc<Pod>]) -> World {
+    let owners = world.owners.as_ref().map_err(Clone::clone).map(|owners| {
+        let of = |pod: &Arc<Pod>| {
+            let uid = &pod.owner.as_ref()?.uid;
+            owners.get(uid).map(|owner| (uid.clone(), owner.clone()))
+        };
+        pods.iter().filter_map(of).collect()
+    });
+    World { pods: Ok(pods.to_vec()), owners, ..bare(world) }
+}
+
+/// The world without pods and owners.
+fn bare(world: &World) -> World {
+    World {
+        pods: Ok(Vec::new()),
+        owners: Ok(BTreeMap::new()),
+        namespaces: world.namespaces.clone(),
+        nodes: world.nodes.clone(),
+        services: world.services.clone(),
+        budgets: world.budgets.clone(),
+        halts: world.halts.clone(),
+        active: world.active.clone(),
+        rules: world.rules.clone(),
+    }
+}
+
+/// Looks at what came out once more: local times against windows, dates one by one, victims by name.
+pub(super) fn judge(input: &Input<'_>, out: &mut Simulated) {
+    let calendar = &input.schedule.calendar;
+    let min = if let When::Random(random) = &input.schedule.when { random.min() } else { 0 };
+    let mut days: BTreeMap<String, Zoned> = BTreeMap::new();
+    for action in out.actions.clone() {
+        let local = action.at.to_zoned(calendar.zone.clone());
+        if !in_a_window(calendar, &local) {
+            out.outside_window += 1;
+            out.violated(format!("{}: {local} is in no window", action.group));
+        }
+        let mut victims = action.victims.clone();
+        victims.sort();
+        victims.dedup();
+        if victims.len() != action.victims.len() {
+            out.violated(format!("{}: a pod is hit twice at {local}", action.group));
+        }
+        if let Some(before) = days.insert(action.group.clone(), local.clone())
+            && before.date() <= local.date()
+        {
+            let mut passed = 0;
+            let mut day = before.date();
+            while day < local.date() {
+                let Ok(next) = day.tomorrow() else { break };
+                day = next;
+                passed += u32::from(calendar.is_work_day(day));
+            }
+            if passed < min {
+                out.violated(format!("{}: {passed} work days after the last one, at {local}", action.group));
+            }
+        }
+    }
+}
+
+/// Compares minutes of the day, without spans of instants.
+fn in_a_window(calendar: &super::calendar::Calendar, local: &Zoned) -> bool {
+    let begun_today = |w: &super::calendar::Window| {
+        calendar.is_work_day(local.date())
+            && w.days.contains(&local.date().weekday().into())
+            && local.time() >= w.from
+            && (w.to <= w.from || local.time() < w.to)
+    };
+    let begun_yesterday = |w: &super::calendar::Window| {
+        local.date().yesterday().is_ok_and(|day| {
+            w.to <= w.from && calendar.is_work_day(day) && w.days.contains(&day.weekday().into()) && local.time() < w.to
+        })
+    };
+    calendar.windows.iter().any(|w| begun_today(w) || begun_yesterday(w))
+}

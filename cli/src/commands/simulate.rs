@@ -17,6 +17,8 @@ const MOST_DAYS: u32 = 3660;
 const NAMESPACE: &str = "default";
 /// Exit code of a limit that was broken.
 const BROKEN: u8 = 4;
+/// Exit code where slots were due and none of them acted.
+const REFUSED: u8 = 3;
 
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
@@ -115,7 +117,11 @@ pub fn show(global: &Global, args: &Args, policy: &Policy, world: &World, namesp
     if let (Output::Table, Some(file)) = (global.output, &args.svg) {
         anstream::eprintln!("the picture is in {}", file.display());
     }
-    Ok(if out.violations == 0 { 0 } else { BROKEN })
+    Ok(match (out.violations, out.actions.is_empty() && !out.refused.is_empty()) {
+        (0, false) => 0,
+        (0, true) => REFUSED,
+        (_, _) => BROKEN,
+    })
 }
 
 /// The day that has begun, by UTC.

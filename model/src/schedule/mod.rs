@@ -119,6 +119,11 @@ impl Schedule {
         Ok(self)
     }
 
+    /// Work days between two hits of a group, at least; 0: no minimum.
+    pub fn min_gap(&self) -> u32 {
+        if let When::Random(random) = &self.when { random.min() } else { 0 }
+    }
+
     /// Returns a group's slots from `from` on, before `to`, in order. `seed` is the policy's. Whatever is drawn is taken to
     /// hit, and nothing is drawn within the minimum gap of it.
     pub fn slots(&self, seed: &str, group: &str, from: Timestamp, to: Timestamp, since: Option<Since>) -> Vec<Slot> {

@@ -13,7 +13,6 @@ const HALVINGS: u32 = 64;
 /// At random, so often on average, in work days.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Random {
-    mean: u32,
     min: u32,
     max: Option<u32>,
     /// Chance of a work day beyond the minimum gap, of 2^64; `None`: certain.
@@ -62,17 +61,12 @@ impl Random {
             None => 1.0 / wanted,
             Some(max) => bounded(wanted, max - lost),
         };
-        Ok(Self { mean, min, max, chance: threshold(chance) })
+        Ok(Self { min, max, chance: threshold(chance) })
     }
 
     /// Work days between two hits, at least.
     pub fn min(&self) -> u32 {
         self.min
-    }
-
-    /// Work days between two hits, on average, as asked for.
-    pub fn mean(&self) -> u32 {
-        self.mean
     }
 
     /// Draws for a group on a day. `seed` is the policy's; `since`: how many work days ago its last hit was, or, before the

@@ -3,15 +3,17 @@
 //!
 //! What comes out is judged by a second look at it that shares nothing with what decided but the calendar's settings.
 
-use super::{Schedule, Since, When};
+use super::calendar::{Calendar, Window};
+use super::{Schedule, Since};
 use crate::cluster::pod::Pod;
 use crate::cluster::select;
-use crate::cluster::world::World;
+use crate::cluster::world::{Known, Owner, Text, World};
 use crate::cluster::{RunInput, plan};
 use crate::policy::Policy;
 use crate::rank::short_id;
 use crate::refusal::Refusal;
 use crate::select::Selector;
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,9 +97,10 @@ pub fn simulate(world: &World, input: &Input<'_>) -> Simulated {
     for refusal in &found.refusals {
         *out.refused.entry(Refusal::Cluster(refusal.clone()).to_string()).or_default() += 1;
     }
-    for (name, pods) in &groups {
-        let part = only(world, pods);
-        of_group(&part, input, name, to, &mut out);
+    let mut part = bare(world);
+    for (name, pods) in groups {
+        (part.owners, part.pods) = (owners(world, &pods), Ok(pods));
+        of_group(&part, input, &name, to, &mut out);
     }
     out.actions.sort_by(|a, b| (a.at, &a.group).cmp(&(b.at, &b.group)));
     judge(input, &mut out);
@@ -107,7 +110,7 @@ pub fn simulate(world: &World, input: &Input<'_>) -> Simulated {
 /// Every slot of one group.
 fn of_group(world: &World, input: &Input<'_>, name: &str, to: Timestamp, out: &mut Simulated) {
     let calendar = &input.schedule.calendar;
-    let min = if let When::Random(random) = &input.schedule.when { random.min() } else { 0 };
+    let min = input.schedule.min_gap();
     let since = calendar.work_days_before(calendar.date(input.from), 0).map(Since::Seen);
     let mut last: Option<Timestamp> = None;
     for slot in input.schedule.slots(input.seed, name, input.from, to, since) {
@@ -142,16 +145,14 @@ fn run_input(input: &Input<'_>, name: &str, seed: &str) -> RunInput {
     }
 }
 
-/// The world with these pods alone, and their owners.
-fn only(world: &World, pods: &[Arc<Pod>]) -> World {
-    let owners = world.owners.as_ref().map_err(Clone::clone).map(|owners| {
-        let of = |pod: &Arc<Pod>| {
-            let uid = &pod.owner.as_ref()?.uid;
-            owners.get(uid).map(|owner| (uid.clone(), owner.clone()))
-        };
-        pods.iter().filter_map(of).collect()
-    });
-    World { pods: Ok(pods.to_vec()), owners, ..bare(world) }
+/// The owners of these pods.
+fn owners(world: &World, pods: &[Arc<Pod>]) -> Known<BTreeMap<Text, Owner>> {
+    let all = world.owners.as_ref().map_err(Clone::clone)?;
+    let of = |pod: &Arc<Pod>| {
+        let uid = &pod.owner.as_ref()?.uid;
+        all.get(uid).map(|owner| (uid.clone(), owner.clone()))
+    };
+    Ok(pods.iter().filter_map(of).collect())
 }
 
 /// The world without pods and owners.
@@ -172,49 +173,45 @@ fn bare(world: &World) -> World {
 /// Looks at what came out once more: local times against windows, dates one by one, victims by name.
 pub(super) fn judge(input: &Input<'_>, out: &mut Simulated) {
     let calendar = &input.schedule.calendar;
-    let min = if let When::Random(random) = &input.schedule.when { random.min() } else { 0 };
-    let mut days: BTreeMap<String, Zoned> = BTreeMap::new();
+    let min = input.schedule.min_gap();
+    let mut days: BTreeMap<String, Date> = BTreeMap::new();
     for action in out.actions.clone() {
         let local = action.at.to_zoned(calendar.zone.clone());
-        if !in_a_window(calendar, &local) {
-            out.outside_window += 1;
-            out.violated(format!("{}: {local} is in no window", action.group));
-        }
         let mut victims = action.victims.clone();
         victims.sort();
         victims.dedup();
         if victims.len() != action.victims.len() {
             out.violated(format!("{}: a pod is hit twice at {local}", action.group));
         }
-        if let Some(before) = days.insert(action.group.clone(), local.clone())
-            && before.date() <= local.date()
-        {
-            let mut passed = 0;
-            let mut day = before.date();
-            while day < local.date() {
-                let Ok(next) = day.tomorrow() else { break };
-                day = next;
-                passed += u32::from(calendar.is_work_day(day));
-            }
-            if passed < min {
-                out.violated(format!("{}: {passed} work days after the last one, at {local}", action.group));
-            }
+        let Some(begun) = window_day(calendar, &local) else {
+            out.outside_window += 1;
+            out.violated(format!("{}: {local} is in no window", action.group));
+            continue;
+        };
+        let Some(mut day) = days.insert(action.group.clone(), begun) else { continue };
+        let mut passed = 0;
+        while day < begun {
+            let Ok(next) = day.tomorrow() else { break };
+            day = next;
+            passed += u32::from(calendar.is_work_day(day));
+        }
+        if passed < min {
+            out.violated(format!("{}: {passed} work days after the last one, at {local}", action.group));
         }
     }
 }
 
-/// Compares minutes of the day, without spans of instants.
-fn in_a_window(calendar: &super::calendar::Calendar, local: &Zoned) -> bool {
-    let begun_today = |w: &super::calendar::Window| {
-        calendar.is_work_day(local.date())
-            && w.days.contains(&local.date().weekday().into())
-            && local.time() >= w.from
-            && (w.to <= w.from || local.time() < w.to)
-    };
-    let begun_yesterday = |w: &super::calendar::Window| {
-        local.date().yesterday().is_ok_and(|day| {
-            w.to <= w.from && calendar.is_work_day(day) && w.days.contains(&day.weekday().into()) && local.time() < w.to
-        })
-    };
-    calendar.windows.iter().any(|w| begun_today(w) || begun_yesterday(w))
+/// Returns the date on which a window began that a local time is in; compares minutes of the day, without spans of instants.
+fn window_day(calendar: &Calendar, local: &Zoned) -> Option<Date> {
+    let (today, time) = (local.date(), local.time());
+    let begins = |w: &Window, day: Date| calendar.is_work_day(day) && w.days.contains(&day.weekday().into());
+    let ends_next_day = |w: &Window| w.to <= w.from;
+    let yesterday = today
+        .yesterday()
+        .ok()
+        .filter(|day| calendar.windows.iter().any(|w| ends_next_day(w) && begins(w, *day) && time < w.to));
+    yesterday.or_else(|| {
+        let holds = |w: &Window| begins(w, today) && time >= w.from && (ends_next_day(w) || time < w.to);
+        calendar.windows.iter().any(holds).then_some(today)
+    })
 }

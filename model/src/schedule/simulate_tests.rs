@@ -66,6 +66,16 @@ fn each_kind_of_group_and_of_schedule_has_its_year() {
 }
 
 #[test]
+fn nights_belong_to_the_day_on_which_they_begin() {
+    let nights = "{random: {meanWorkDays: 1, minWorkDays: 1}, timeZone: Europe/Berlin, \
+                  windows: [{from: '22:00', to: '04:00', crossesMidnight: true}]}";
+    let out = run(&policy(nights), 3, "1");
+    // Every night of 260 work days; those of the last one end after the year does.
+    assert!(out.actions.len() > 3 * 255 && out.gaps().all(|gap| gap == 1), "{}", out.actions.len());
+    assert_eq!((out.outside_window, out.violations), (0, 0), "{:?}", out.named);
+}
+
+#[test]
 fn what_the_plan_refuses_is_no_action_and_says_why() {
     let mut policy = policy(MONKEY);
     policy.experiment.limits.min_healthy = Some(crate::policy::Amount::Count(3));

@@ -116,20 +116,9 @@ impl Check {
 
     /// The server has done something, whether or not anybody hears of it.
     pub fn carried_out(&mut self, now: Duration, request: &Request, answer: &Answer) {
-        let renews = match request {
-            Request::Renew { .. } => true,
-            Request::Create(object) => object.kind() == Kind::Lease,
-            Request::Delete { .. }
-            | Request::Get(..)
-            | Request::InjectionStatus { .. }
-            | Request::Ledger { .. }
-            | Request::List(_)
-            | Request::NodeStatus { .. }
-            | Request::Phase { .. }
-            | Request::RunStatus { .. }
-            | Request::Stop(_) => false,
-        };
-        if renews && answer.is_ok() {
+        let makes = matches!(request, Request::Create(object) if object.kind() == Kind::Lease);
+        let renews = matches!(request, Request::Renew { .. });
+        if (makes || renews) && answer.is_ok() {
             self.moved = now;
         }
     }

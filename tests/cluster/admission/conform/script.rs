@@ -61,21 +61,8 @@ pub(super) fn verb(request: &Request) -> &'static str {
 
 /// Shows a request in a line.
 pub(super) fn shown(request: &Request) -> String {
-    match request {
-        Request::Create(object) => {
-            format!("Create {:?} {} {:?}", object.kind(), object.key().name, object.meta().owner_references)
-        }
-        Request::Delete { .. }
-        | Request::Get(..)
-        | Request::InjectionStatus { .. }
-        | Request::Ledger { .. }
-        | Request::List(_)
-        | Request::NodeStatus { .. }
-        | Request::Phase { .. }
-        | Request::Renew { .. }
-        | Request::RunStatus { .. }
-        | Request::Stop(_) => format!("{request:?}"),
-    }
+    let Request::Create(object) = request else { return format!("{request:?}") };
+    format!("Create {:?} {} {:?}", object.kind(), object.key().name, object.meta().owner_references)
 }
 
 /// All kinds but the Halt.

@@ -7,8 +7,8 @@ use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube::Resource;
 use rumpus_model::wire::kinds::{self, GROUP, Kind, VERSION};
 use rumpus_model::wire::{
-    API_VERSION, HaltSpec, InjectionSpec, InjectionStatus, LedgerSpec, NodeSpec, NodeStatus, PolicySpec, RunSpec,
-    RunStatus,
+    API_VERSION, HaltSpec, InjectionSpec, InjectionStatus, LedgerSpec, NodeSpec, NodeStatus, PolicySpec, PolicyStatus,
+    RunSpec, RunStatus,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub trait Spec: Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'st
 }
 
 impl Spec for PolicySpec {
-    type Status = NoStatus;
+    type Status = PolicyStatus;
     type Scope = NamespaceResourceScope;
     const KIND: Kind = kinds::POLICY;
 }

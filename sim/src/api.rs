@@ -6,10 +6,10 @@ use crate::plant::Plant;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
-use rumpus_cluster::{ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosRun};
+use rumpus_cluster::{ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosPolicy, ChaosRun};
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_controller::cluster::seen::NEVER_ARMED;
-use rumpus_model::wire::{InjectionStatus, LedgerSpec, NodeStatus, Phase, RunState, RunStatus};
+use rumpus_model::wire::{InjectionStatus, LedgerSpec, NodeStatus, Phase, PolicySpec, RunState, RunStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub enum Kind {
     Ledger,
     Node,
     Pod,
+    Policy,
     Run,
 }
 
@@ -43,6 +44,7 @@ pub enum Object {
     Ledger(Arc<ChaosLedger>),
     Node(Arc<ChaosNode>),
     Pod(Arc<PodObject>),
+    Policy(Arc<ChaosPolicy>),
     Run(Arc<ChaosRun>),
 }
 
@@ -55,6 +57,7 @@ impl Object {
             Self::Ledger(_) => Kind::Ledger,
             Self::Node(_) => Kind::Node,
             Self::Pod(_) => Kind::Pod,
+            Self::Policy(_) => Kind::Policy,
             Self::Run(_) => Kind::Run,
         }
     }
@@ -67,6 +70,7 @@ impl Object {
             Self::Ledger(o) => &o.metadata,
             Self::Node(o) => &o.metadata,
             Self::Pod(o) => &o.metadata,
+            Self::Policy(o) => &o.metadata,
             Self::Run(o) => &o.metadata,
         }
     }
@@ -79,6 +83,7 @@ impl Object {
             Self::Ledger(o) => &mut Arc::make_mut(o).metadata,
             Self::Node(o) => &mut Arc::make_mut(o).metadata,
             Self::Pod(o) => &mut Arc::make_mut(o).metadata,
+            Self::Policy(o) => &mut Arc::make_mut(o).metadata,
             Self::Run(o) => &mut Arc::make_mut(o).metadata,
         }
     }
@@ -89,6 +94,7 @@ impl Object {
             (Self::Halt(one), Self::Halt(other)) => one.spec != other.spec,
             (Self::Injection(one), Self::Injection(other)) => one.spec != other.spec,
             (Self::Ledger(one), Self::Ledger(other)) => one.spec != other.spec,
+            (Self::Policy(one), Self::Policy(other)) => one.spec != other.spec,
             (Self::Run(one), Self::Run(other)) => one.spec != other.spec,
             (_, _) => false,
         }
@@ -139,6 +145,8 @@ pub enum Request {
         phase: Phase,
         never_armed: bool,
     },
+    /// By a user: the spec of a policy.
+    Policy(Key, Box<PolicySpec>),
     Renew {
         key: Key,
         version: String,
@@ -232,6 +240,10 @@ impl Api {
         self.list(Kind::Run).filter_map(|o| if let Object::Run(r) = o { Some(r) } else { None })
     }
 
+    pub fn policies(&self) -> impl Iterator<Item = &Arc<ChaosPolicy>> {
+        self.list(Kind::Policy).filter_map(|o| if let Object::Policy(p) = o { Some(p) } else { None })
+    }
+
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<ChaosNode>> {
         self.list(Kind::Node).filter_map(|o| if let Object::Node(n) = o { Some(n) } else { None })
     }
@@ -296,6 +308,11 @@ impl Api {
                 }
                 Arc::make_mut(&mut ledger).spec = *spec;
                 Ok(self.store(Object::Ledger(ledger)))
+            }
+            Request::Policy(key, spec) => {
+                let Object::Policy(mut policy) = self.find(Kind::Policy, &key)? else { return Err(No::NotFound) };
+                Arc::make_mut(&mut policy).spec = *spec;
+                Ok(self.store(Object::Policy(policy)))
             }
             Request::Stop(key) => {
                 let Object::Run(mut run) = self.find(Kind::Run, &key)? else { return Err(No::NotFound) };
@@ -397,12 +414,17 @@ impl Api {
 
     /// Deletes what has no owner any more; what never had one stays.
     pub fn collect(&mut self) -> usize {
-        let runs: BTreeSet<String> = self.list(Kind::Run).map(|r| r.uid().to_owned()).collect();
-        let is_orphan = |i: &&Arc<ChaosInjection>| {
-            let owners = i.metadata.owner_references.as_deref().unwrap_or_default();
-            !owners.is_empty() && !owners.iter().any(|o| runs.contains(&o.uid))
+        let of = [(Kind::Run, Kind::Policy), (Kind::Injection, Kind::Run)];
+        of.into_iter().map(|(kind, owner)| self.collect_kind(kind, owner)).sum()
+    }
+
+    fn collect_kind(&mut self, kind: Kind, owner: Kind) -> usize {
+        let there: BTreeSet<String> = self.list(owner).map(|o| o.uid().to_owned()).collect();
+        let is_orphan = |object: &&Object| {
+            let owners = object.meta().owner_references.as_deref().unwrap_or_default();
+            !owners.is_empty() && !owners.iter().any(|o| there.contains(&o.uid))
         };
-        let orphans: Vec<Key> = self.injections().filter(is_orphan).map(|i| key_of(&i.metadata)).collect();
-        orphans.iter().filter(|key| self.delete(Kind::Injection, key, None).is_ok()).count()
+        let orphans: Vec<Key> = self.list(kind).filter(is_orphan).map(Object::key).collect();
+        orphans.iter().filter(|key| self.delete(kind, key, None).is_ok()).count()
     }
 }

@@ -9,7 +9,7 @@ use crate::schedule::Who;
 use crate::users::PROBE;
 use crate::world::node_name;
 use rumpus_agent::cluster::halts;
-use rumpus_cluster::ChaosNode;
+use rumpus_cluster::{ChaosNode, ChaosRun};
 use rumpus_model::halt::Reach;
 use rumpus_model::wire::{ConditionType, Confirmation, InjectionState, Mode, NodeStatus, Phase, RunState, Truth};
 use std::borrow::Cow;
@@ -32,12 +32,15 @@ const LAST: usize = 64;
 /// What is soon, where nothing goes wrong.
 const SOON: Duration = Duration::from_secs(5);
 /// How a run may end where nothing goes wrong but what users do.
-const FINE: [&str; 11] = [
+const FINE: [&str; 14] = [
     "Deleted",
     "Done",
     "DryRun",
     "Halted",
     "NothingSelected",
+    "PolicyBusy",
+    "PolicyMissing",
+    "PolicySuspended",
     "Stopped",
     "TooManyPods",
     "TooManyRuns",
@@ -84,6 +87,8 @@ pub struct Check {
     halts: BTreeMap<String, Duration>,
     /// Runs that have to be refused: `namespace/name`.
     pub invalid: BTreeSet<String>,
+    /// Slots of schedules of which a run was created.
+    slots_begun: BTreeSet<String>,
     pub broken: Option<String>,
     /// The world ends before everything is quiet.
     pub short: bool,
@@ -106,7 +111,7 @@ impl Check {
         format!("{:?} {:?} {:?}", self.slots, self.begun, self.contact).hash(hasher);
         format!("{:?} {:?} {:?}", self.moved, self.attested, self.writers).hash(hasher);
         format!("{:?} {:?} {:?}", self.wanted, self.leaders, self.invalid).hash(hasher);
-        format!("{:?} {:?}", self.unwanted, self.halts).hash(hasher);
+        format!("{:?} {:?} {:?}", self.unwanted, self.halts, self.slots_begun).hash(hasher);
     }
 
     /// Counts.
@@ -121,6 +126,24 @@ impl Check {
         if (makes || renews) && answer.is_ok() {
             self.moved = now;
         }
+        if let Request::Create(object) = request
+            && let Object::Run(run) = &**object
+            && answer.is_ok()
+        {
+            self.began(run);
+        }
+    }
+
+    /// S14: of a slot there is one run, ever.
+    fn began(&mut self, run: &ChaosRun) {
+        let (Some(slot), Some(policy)) = (&run.spec.slot, &run.spec.policy_ref) else { return };
+        self.sometimes("a schedule begins a run");
+        let mode = if run.spec.mode == Some(Mode::Armed) { "armed" } else { "dry" };
+        let policy = policy.name.as_deref().unwrap_or_default();
+        let group = run.spec.group.as_deref().unwrap_or_default();
+        if !self.slots_begun.insert(format!("{}/{policy} {group} {slot} {mode}", run.namespace())) {
+            self.fail("S14", &format!("slot {slot} of {policy} {group} has a second run: {}", run.name()));
+        }
     }
 
     /// The server has answered.
@@ -130,6 +153,7 @@ impl Check {
             Request::Get(Kind::Node, key) if answer.is_ok() => self.reads_own(life, &key.name, answer),
             Request::NodeStatus { name, status } if answer.is_ok() => self.kept(now, life, name, status),
             Request::Create(_)
+            | Request::Policy(..)
             | Request::Delete { .. }
             | Request::Get(..)
             | Request::InjectionStatus { .. }

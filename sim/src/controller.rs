@@ -117,6 +117,7 @@ impl Controller {
             max_duration: Duration::from_secs(3600),
             pod_delete: true,
             pod_evict: true,
+            calendars: BTreeMap::new(),
         };
         let mut process = Process {
             core: Core::new(settings),
@@ -132,6 +133,9 @@ impl Controller {
         process.asked.insert(net.call(life, LIMIT, Request::List(Kind::Injection)), Asked::Floor);
         for kind in [Kind::Run, Kind::Injection, Kind::Halt, Kind::Node, Kind::Pod] {
             net.watch(life, kind);
+        }
+        if net.policies {
+            net.watch(life, Kind::Policy);
         }
         self.process = Some(process);
         self.step(net, Event::Guard(Ok(Vec::new())));
@@ -279,10 +283,19 @@ impl Controller {
                     Act::SetPhase { phase: Phase::Cancelled, .. } if net.plant == Some(Plant::NoCancel) => continue,
                     Act::WriteStatus { .. } if net.plant == Some(Plant::LostRunStatus) => Outcome::Done,
                     Act::Review { .. } => Outcome::Reviewed { denied: Vec::new() },
-                    Act::ReadPolicy(_) => Outcome::Missing,
-                    Act::Tell(_) => Outcome::Done,
+                    Act::Agenda(ask) => Outcome::Agenda(Box::new(process.snapshot.agenda(&ask))),
+                    Act::ReadGroups { .. } if net.plant == Some(Plant::NoRecords) => Outcome::Missing,
+                    Act::WriteGroups { spec, .. } if net.plant == Some(Plant::NoRecords) => {
+                        Outcome::Ledger(Box::new(LedgerSeen { resource_version: op.to_string(), spec: *spec }))
+                    }
+                    Act::WritePolicyStatus { .. } | Act::Tell(_) => Outcome::Done,
                     Act::ListHalts
                     | Act::ReadLedger
+                    | Act::ReadGroups { .. }
+                    | Act::ReadPolicy(_)
+                    | Act::WriteGroups { .. }
+                    | Act::Begin(_)
+                    | Act::DeleteRun { .. }
                     | Act::WriteLedger { .. }
                     | Act::ReadRun(_)
                     | Act::ReadInjection(_)
@@ -408,6 +421,7 @@ impl Controller {
                 self.step(net, Event::Injection(Box::new(seen::injection(&injection))));
             }
             Object::Lease(_) | Object::Ledger(_) => {}
+            Object::Policy(policy) => self.step(net, Event::Policy(Box::new(seen::policy(&policy)))),
             Object::Node(node) => {
                 let ended = node.status.iter().flat_map(|s| &s.ended).map(|e| e.uid.clone()).collect();
                 let name = node.name().to_owned();
@@ -436,6 +450,7 @@ impl Controller {
             }
             Kind::Injection => self.step(net, Event::InjectionGone(uid)),
             Kind::Lease | Kind::Ledger | Kind::Node => {}
+            Kind::Policy => self.step(net, Event::PolicyGone(uid)),
             Kind::Pod => {
                 process.snapshot.pods.remove(&uid);
                 self.step(net, Event::PodGone(uid));

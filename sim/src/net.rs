@@ -1,13 +1,14 @@
 //! Everything between the parties: requests and answers that are late or lost, and watches that lag, each by itself.
 
-use crate::api::{Answer, Api, Kind, No, Object, Reply, Request, Told};
+use crate::api::{Answer, Api, Kind, No, Object, Reply, Request, Told, key_of};
 use crate::check::Check;
 use crate::decide::Decider;
 use crate::plant::Plant;
 use crate::queue::Queue;
-use crate::schedule::{Schedule, Then, Verb, What, Who};
+use crate::schedule::{Deed, Schedule, Then, Verb, What, Who};
 use crate::story::Story;
 use crate::world::Happening;
+use rumpus_model::wire::PolicySpec;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -64,6 +65,8 @@ pub struct Net {
     pub budget: usize,
     /// How many pods may be under fault at once.
     pub radius: Option<u32>,
+    /// Whether there are policies at all.
+    pub policies: bool,
     pub story: Story,
     pub check: Check,
     /// Who is cut off, and until when.
@@ -85,6 +88,7 @@ impl Net {
             decide,
             budget: schedule.budget,
             radius: schedule.radius,
+            policies: schedule.deeds.iter().any(|deed| matches!(deed.what, Deed::Policy { .. })),
             story: Story::new(trace),
             check: Check::default(),
             cut: BTreeMap::new(),
@@ -190,8 +194,13 @@ impl Net {
         format!("{:?}", self.queue.all()).hash(hasher);
     }
 
-    /// Every Halt is lifted.
+    /// Every Halt is lifted, and no policy begins anything any more.
     pub fn lift_all(&mut self) {
+        let policies: Vec<_> = self.api.policies().map(|p| (key_of(&p.metadata), p.spec.clone())).collect();
+        for (key, spec) in policies {
+            let spec = PolicySpec { suspend: Some(true), ..spec };
+            drop(self.by_hand("user", Request::Policy(key, Box::new(spec))));
+        }
         let halts: Vec<_> = self.api.list(Kind::Halt).map(Object::key).collect();
         for key in halts {
             drop(self.by_hand("user", Request::Delete { kind: Kind::Halt, key, uid: None }));
@@ -329,6 +338,7 @@ fn about(request: &Request) -> (Verb, Kind) {
         Request::Phase { .. } => (Verb::Patch, Kind::Injection),
         Request::Renew { .. } => (Verb::Patch, Kind::Lease),
         Request::Ledger { .. } => (Verb::Patch, Kind::Ledger),
+        Request::Policy(..) => (Verb::Patch, Kind::Policy),
         Request::Stop(_) => (Verb::Patch, Kind::Run),
     }
 }
@@ -356,13 +366,15 @@ fn show(request: &Request) -> Option<String> {
             status.ended.len(),
             status.halts.len()
         )),
+        Request::Policy(key, _) => Some(format!("policy {} is another", key.name)),
         Request::Phase { key, phase, version, .. } => Some(format!("{phase:?} {} if v{version}", key.name)),
         Request::RunStatus { key, status, .. } => {
             Some(format!("status {} {:?} {:?} {:?}", key.name, status.state, status.verdict, status.confirmation))
         }
         Request::Ledger { version, spec, .. } => {
             let runs: Vec<&str> = spec.reservations.iter().map(|r| r.name.as_str()).collect();
-            Some(format!("ledger {runs:?} of epoch {} if v{version}", spec.epoch))
+            let groups = spec.groups.iter().map(|g| format!("{} {:?}", g.group, g.slot)).collect::<Vec<_>>();
+            Some(format!("ledger {runs:?} {groups:?} of epoch {} if v{version}", spec.epoch))
         }
         Request::Stop(key) => Some(format!("stop {}", key.name)),
     }

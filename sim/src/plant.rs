@@ -65,4 +65,8 @@ pub enum Plant {
     EmptyRecovery,
     /// Each try to create an injection gives it another name.
     GeneratedNames,
+    /// Each try to create the run of a slot gives it another name.
+    GeneratedRuns,
+    /// What is recorded of a group is not stored, and it is said to be.
+    NoRecords,
 }

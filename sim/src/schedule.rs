@@ -132,6 +132,14 @@ pub enum Deed {
     KillPod {
         pick: u64,
     },
+    /// Creates a policy, or changes it.
+    Policy {
+        name: String,
+        spec: Value,
+    },
+    DeletePolicy {
+        name: String,
+    },
     /// Deletes the Ledger.
     DeleteLedger,
     /// After all trouble: does it still work?

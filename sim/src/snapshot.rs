@@ -8,6 +8,7 @@ use rumpus_model::cluster::labels::Labels;
 use rumpus_model::cluster::pod::{Container, OwnerRef, Phase, Pod, Role};
 use rumpus_model::cluster::world::{HaltRow, Namespace, Node, Owner, Radius, Reservation, Rules};
 use rumpus_model::cluster::{ClusterPlan, RunInput, Unknown, World, plan};
+use rumpus_model::schedule::agenda::{Agenda, Ask, agenda};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -41,6 +42,11 @@ impl Snapshot {
     /// Lets the model plan.
     pub fn plan(&self, input: &RunInput, active: Vec<Reservation>, now: i64) -> ClusterPlan {
         plan(&self.world(active), input, now)
+    }
+
+    /// Lets the model say what is due.
+    pub fn agenda(&self, ask: &Ask) -> Agenda {
+        agenda(&self.world(Vec::new()), ask)
     }
 
     fn world(&self, active: Vec<Reservation>) -> World {

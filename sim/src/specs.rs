@@ -27,8 +27,32 @@ fn bad() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// Draws the spec of a policy that runs by itself, each minute.
+pub fn policy(rng: &mut Rng) -> Value {
+    let mut spec = good(rng);
+    let concurrency = ["Forbid", "Allow", "Replace"];
+    let concurrency = concurrency.get(rng.index(concurrency.len())).copied().unwrap_or("Forbid");
+    let group = if rng.chance(500) { "Owner" } else { "Policy" };
+    let late = 1 + rng.below(40);
+    spec["schedule"] = json!({
+        "every": "1m", "groupBy": group, "concurrency": concurrency, "startingDeadline": format!("{late}s"),
+    });
+    spec
+}
+
 /// Draws the spec of a run, and whether it has to be refused.
 pub fn draw(rng: &mut Rng) -> (Value, bool) {
+    let mut spec = good(rng);
+    let invalid = rng.chance(100);
+    let bad = bad();
+    let (place, value) = bad.get(rng.index(bad.len())).cloned().unwrap_or_default();
+    if invalid && let Some(fields) = spec.pointer_mut("/experiment").and_then(Value::as_object_mut) {
+        fields.insert(place.into(), value);
+    }
+    (spec, invalid)
+}
+
+fn good(rng: &mut Rng) -> Value {
     let faults = match rng.below(8) {
         0 | 1 => json!([{"latency": {"delay": "100ms", "direction": "Both"}}]),
         2 => json!([{"kill": {"container": true}}]),
@@ -48,11 +72,5 @@ pub fn draw(rng: &mut Rng) -> (Value, bool) {
         fields.insert("duration".into(), json!(format!("{seconds}s")));
     }
     let mode = if rng.chance(900) { "Armed" } else { "DryRun" };
-    let invalid = rng.chance(100);
-    let bad = bad();
-    let (place, value) = bad.get(rng.index(bad.len())).cloned().unwrap_or_default();
-    if invalid && let Some(fields) = experiment.as_object_mut() {
-        fields.insert(place.into(), value);
-    }
-    (json!({"mode": mode, "experiment": experiment}), invalid)
+    json!({"mode": mode, "experiment": experiment})
 }

@@ -91,6 +91,8 @@ pub fn draw(seed: u64, length: Duration) -> (Schedule, Classes) {
     schedule.radius = own.chance(500).then(|| u32::try_from(1 + own.below(4)).unwrap_or(1));
     let runs = 3 + rng.index(12);
     schedule.deeds = deeds(seed, runs, hostile, length);
+    schedule.deeds.extend(policy(seed, length));
+    schedule.deeds.sort_by_key(|deed| deed.at);
     if !calm {
         let size = (schedule.nodes, schedule.controllers.len());
         schedule.troubles = troubles(seed, &kinds, size, length);
@@ -129,6 +131,38 @@ fn deeds(seed: u64, runs: usize, hostile: bool, length: Duration) -> Vec<At<Deed
         }
     }
     deeds.sort_by_key(|deed| deed.at);
+    deeds
+}
+
+/// In every other world, a policy with a schedule: it is applied, changed, deleted and applied again.
+fn policy(seed: u64, length: Duration) -> Vec<At<Deed>> {
+    let mut rng = Rng::new(seed, "policy");
+    if rng.chance(500) {
+        return Vec::new();
+    }
+    let spec = specs::policy(&mut rng);
+    let name = || "monkey".to_owned();
+    let mut deeds = vec![At { at: 1000 + rng.below(5000), what: Deed::Policy { name: name(), spec: spec.clone() } }];
+    let mut at = 20_000;
+    while at < millis(length) * 3 / 4 {
+        let mut other = spec.clone();
+        let what = match rng.below(4) {
+            0 => Deed::DeletePolicy { name: name() },
+            1 => {
+                other["suspend"] = true.into();
+                Deed::Policy { name: name(), spec: other }
+            }
+            2 => {
+                other["mode"] = "DryRun".into();
+                Deed::Policy { name: name(), spec: other }
+            }
+            _ => Deed::Policy { name: name(), spec: specs::policy(&mut rng) },
+        };
+        deeds.push(At { at, what });
+        let later = at + 500 + rng.below(20_000);
+        deeds.push(At { at: later, what: Deed::Policy { name: name(), spec: spec.clone() } });
+        at += 25_000 + rng.below(60_000);
+    }
     deeds
 }
 

@@ -4,28 +4,27 @@ use crate::api::{Answer, Kind, No, Object, Reply, Request};
 use crate::controller::ledger_key;
 use crate::plant::Plant;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use rumpus_cluster::{ChaosInjection, ChaosLedger};
-use rumpus_controller::cluster::core::event::{Act, LedgerSeen, NewInjection, OpId, Outcome};
+use rumpus_cluster::{ChaosInjection, ChaosLedger, ChaosRun};
+use rumpus_controller::cluster::core::event::{Act, Key, LedgerSeen, NewInjection, NewRun, OpId, Outcome};
 use rumpus_controller::cluster::core::lease;
 use rumpus_controller::cluster::{observe, seen};
 use rumpus_model::wire::ledger::LEDGER;
-use rumpus_model::wire::{API_VERSION, RUN_KIND};
+use rumpus_model::wire::{API_VERSION, LedgerSpec, POLICY_KIND, RUN_KIND};
 use std::sync::Arc;
 
 /// Returns the one request of an act.
 pub(crate) fn request(act: Act, plant: Option<Plant>, op: OpId) -> Option<Request> {
     match act {
         Act::Plan { .. } | Act::Revise { .. } | Act::Recover | Act::Review { .. } | Act::Tell(_) => None,
-        Act::ReadPolicy(_) => None,
+        Act::Agenda(_) | Act::WritePolicyStatus { .. } => None,
+        Act::ReadPolicy(key) => Some(Request::Get(Kind::Policy, key)),
+        Act::ReadGroups { name } => Some(Request::Get(Kind::Ledger, Key { namespace: String::new(), name })),
+        Act::WriteGroups { name, resource_version, spec } => Some(write(name, resource_version, spec)),
+        Act::Begin(new) => Some(begin(*new, plant, op)),
+        Act::DeleteRun { key, uid } => Some(Request::Delete { kind: Kind::Run, key, uid: Some(uid) }),
         Act::ListHalts => Some(Request::List(Kind::Halt)),
         Act::ReadLedger => Some(Request::Get(Kind::Ledger, ledger_key())),
-        Act::WriteLedger { resource_version: Some(version), spec } => {
-            Some(Request::Ledger { key: ledger_key(), version, spec })
-        }
-        Act::WriteLedger { resource_version: None, spec } => {
-            let metadata = ObjectMeta { name: Some(LEDGER.into()), ..ObjectMeta::default() };
-            Some(Request::Create(Box::new(Object::Ledger(Arc::new(ChaosLedger::new(metadata, *spec))))))
-        }
+        Act::WriteLedger { resource_version, spec } => Some(write(LEDGER.into(), resource_version, spec)),
         Act::ReadRun(key) => Some(Request::Get(Kind::Run, key)),
         Act::ReadInjection(key) => Some(Request::Get(Kind::Injection, key)),
         Act::ReadPod(key) => Some(Request::Get(Kind::Pod, key)),
@@ -47,20 +46,37 @@ pub(crate) fn request(act: Act, plant: Option<Plant>, op: OpId) -> Option<Reques
     }
 }
 
-fn create(new: NewInjection) -> Request {
-    let owner = OwnerReference {
-        api_version: API_VERSION.into(),
-        kind: RUN_KIND.into(),
-        name: new.spec.run.name.clone(),
-        uid: new.spec.run.uid.clone(),
-        ..OwnerReference::default()
+/// A Ledger is created where no version was read.
+fn write(name: String, version: Option<String>, spec: Box<LedgerSpec>) -> Request {
+    let Some(version) = version else {
+        let metadata = ObjectMeta { name: Some(name), ..ObjectMeta::default() };
+        return Request::Create(Box::new(Object::Ledger(Arc::new(ChaosLedger::new(metadata, *spec)))));
     };
-    let metadata = ObjectMeta {
-        name: Some(new.key.name),
-        namespace: Some(new.key.namespace),
+    Request::Ledger { key: Key { namespace: String::new(), name }, version, spec }
+}
+
+fn begin(mut new: NewRun, plant: Option<Plant>, op: OpId) -> Request {
+    if plant == Some(Plant::GeneratedRuns) {
+        new.key.name = format!("{}-{op}", new.key.name);
+    }
+    let metadata = owned(new.key, POLICY_KIND, new.policy, new.policy_uid);
+    Request::Create(Box::new(Object::Run(Arc::new(ChaosRun::new(metadata, new.spec)))))
+}
+
+fn owned(key: Key, kind: &str, name: String, uid: String) -> ObjectMeta {
+    let owner =
+        OwnerReference { api_version: API_VERSION.into(), kind: kind.into(), name, uid, ..OwnerReference::default() };
+    ObjectMeta {
+        name: Some(key.name),
+        namespace: Some(key.namespace),
         owner_references: Some(vec![owner]),
         ..ObjectMeta::default()
-    };
+    }
+}
+
+fn create(new: NewInjection) -> Request {
+    let run = new.spec.run.clone();
+    let metadata = owned(new.key, RUN_KIND, run.name, run.uid);
     Request::Create(Box::new(Object::Injection(Arc::new(ChaosInjection::new(metadata, new.spec)))))
 }
 
@@ -75,6 +91,7 @@ pub(crate) fn outcome(answer: Answer) -> Outcome {
                 let resource_version = ledger.metadata.resource_version.clone().unwrap_or_default();
                 Outcome::Ledger(Box::new(LedgerSeen { resource_version, spec: ledger.spec.clone() }))
             }
+            Object::Policy(policy) => Outcome::Policy(Box::new(seen::policy(&policy))),
             Object::Halt(_) | Object::Lease(_) | Object::Node(_) => Outcome::Done,
         },
         Ok(Reply::Many(all)) => {

@@ -4,10 +4,10 @@ use crate::api::{Kind, Object, PodObject, Reply, Request};
 use crate::net::Net;
 use crate::schedule::{Deed, Scope};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use rumpus_cluster::{ChaosHalt, ChaosRun};
+use rumpus_cluster::{ChaosHalt, ChaosPolicy, ChaosRun};
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_model::wire::ledger::LEDGER;
-use rumpus_model::wire::{HaltScope, HaltSpec, RunSpec};
+use rumpus_model::wire::{HaltScope, HaltSpec, PolicySpec, RunSpec};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +29,11 @@ pub fn act(net: &mut Net, deed: &Deed) {
         Deed::DeleteLedger => {
             let key = Key { namespace: String::new(), name: LEDGER.into() };
             drop(net.by_hand("user", Request::Delete { kind: Kind::Ledger, key, uid: None }));
+        }
+        Deed::Policy { name, spec } => policy(net, name, spec),
+        Deed::DeletePolicy { name } => {
+            let key = Key { namespace: "shop".into(), name: name.clone() };
+            drop(net.by_hand("user", Request::Delete { kind: Kind::Policy, key, uid: None }));
         }
         Deed::Halt { name, scope, pick } => halt(net, name, *scope, *pick),
         Deed::Resume { pick } => delete(net, Kind::Halt, *pick),
@@ -62,6 +67,19 @@ fn run(net: &mut Net, name: &str, spec: &Value, invalid: bool) {
     let object = Object::Run(Arc::new(ChaosRun::new(named("shop", name.to_owned()), spec)));
     if net.by_hand("user", Request::Create(Box::new(object))).is_ok() && invalid {
         net.check.invalid.insert(format!("shop/{name}"));
+    }
+}
+
+fn policy(net: &mut Net, name: &str, spec: &Value) {
+    net.tell(&format!("user: policy {name} is {} {}", spec["schedule"], in_short(spec)));
+    let Ok(spec) = serde_json::from_value::<PolicySpec>(spec.clone()) else {
+        return net.check.fail("model", "a policy that does not parse");
+    };
+    let metadata = named("shop", name.to_owned());
+    let key = Key { namespace: "shop".into(), name: name.to_owned() };
+    let object = Object::Policy(Arc::new(ChaosPolicy::new(metadata, spec.clone())));
+    if net.by_hand("user", Request::Create(Box::new(object))).is_err() {
+        drop(net.by_hand("user", Request::Policy(key, Box::new(spec))));
     }
 }
 

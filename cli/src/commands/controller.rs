@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use clap::Args;
 use rumpus_controller::cluster::config::Config;
 use rumpus_model::cluster::world::Radius;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -100,6 +101,7 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
         opt_in: args.opt_in.clone(),
         pod_delete: args.pod_delete,
         pod_evict: args.pod_evict,
+        calendars: BTreeMap::new(),
         kubeconfig: args.kubeconfig.clone(),
     };
     match rumpus_controller::cluster::run(&config) {

@@ -1,5 +1,6 @@
 //! What the administrator fixed; flags and environment are read by the command line.
 
+use super::core::Calendars;
 use rumpus_model::cluster::world::{Radius, Rules};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -32,6 +33,8 @@ pub struct Config {
     pub opt_in: (String, String),
     pub pod_delete: bool,
     pub pod_evict: bool,
+    /// Days off by the names of the calendars that are mounted.
+    pub calendars: Calendars,
     /// Instead of the pod's service account.
     pub kubeconfig: Option<PathBuf>,
 }

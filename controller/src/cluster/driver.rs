@@ -15,6 +15,7 @@ use futures_util::stream::{BoxStream, SelectAll, StreamExt};
 use rumpus_cluster::{ChaosInjection, ChaosPolicy, ChaosRun, Cluster, Query, Watching};
 use rumpus_model::cluster::plan;
 use rumpus_model::cluster::world::Rules;
+use rumpus_model::schedule::agenda::agenda;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -109,6 +110,7 @@ impl Driver {
                 max_duration: config.max_duration,
                 pod_delete: config.pod_delete,
                 pod_evict: config.pod_evict,
+                calendars: config.calendars.clone(),
             }),
             election: Election::new(config.pod_uid.clone(), config.lease, floor),
             standing: Standing::Following,
@@ -315,9 +317,13 @@ impl Driver {
                 gone.into_iter().for_each(|uid| self.step(Event::InjectionGone(uid)));
             }
             Ours::Policy(row) => {
-                let (object, mut gone) = self.told.policies.take(row);
-                gone.extend(object.filter(ChaosPolicy::is_ending).map(|p| p.uid().to_owned()));
+                let (object, gone) = self.told.policies.take(row);
                 gone.into_iter().for_each(|uid| self.step(Event::PolicyGone(uid)));
+                match object {
+                    None => {}
+                    Some(policy) if policy.is_ending() => self.step(Event::PolicyGone(policy.uid().to_owned())),
+                    Some(policy) => self.step(Event::Policy(Box::new(seen::policy(&policy)))),
+                }
             }
         }
     }
@@ -360,6 +366,9 @@ impl Driver {
                     let world = self.observed.world(&self.rules, active, now);
                     let planned = plan::plan(&world, &input, now.wall.as_second());
                     events.push(Event::Done { op, outcome: Outcome::Planned(Box::new(planned)) });
+                } else if let Act::Agenda(ask) = act {
+                    let world = self.observed.world(&self.rules, Vec::new(), self.health.clock.now());
+                    events.push(Event::Done { op, outcome: Outcome::Agenda(Box::new(agenda(&world, &ask))) });
                 } else if let Act::Revise { input, armed } = act {
                     let outcome = Outcome::Revised(self.revise(&input, &armed));
                     events.push(Event::Done { op, outcome });
@@ -397,21 +406,27 @@ fn effect(act: &Act) -> &'static str {
     match act {
         Act::Plan { .. } => "plan",
         Act::Revise { .. } => "revise",
+        Act::Agenda(_) => "agenda",
         Act::Recover => "recover",
         Act::ListHalts => "list_halts",
         Act::ReadLedger => "read_ledger",
+        Act::ReadGroups { .. } => "read_groups",
         Act::ReadPolicy(_) => "read_policy",
         Act::ReadRun(_) => "read_run",
         Act::ReadInjection(_) => "read_injection",
         Act::ReadPod(_) => "read_pod",
         Act::Review { .. } => "review",
         Act::Create(_) => "create_injection",
+        Act::Begin(_) => "create_run",
+        Act::DeleteRun { .. } => "delete_run",
         Act::SetPhase { .. } => "set_phase",
         Act::DeleteInjection { .. } => "delete_injection",
         Act::DeletePod(_) => "delete_pod",
         Act::EvictPod(_) => "evict_pod",
         Act::WriteLedger { .. } => "write_ledger",
+        Act::WriteGroups { .. } => "write_groups",
         Act::WriteStatus { .. } => "write_status",
+        Act::WritePolicyStatus { .. } => "write_policy_status",
         Act::Tell(_) => "write_event",
     }
 }

@@ -84,6 +84,7 @@ impl Metrics {
     pub(crate) fn called(&self, effect: &'static str, outcome: &Outcome) {
         let outcome = match outcome {
             Outcome::Planned(_)
+            | Outcome::Agenda(_)
             | Outcome::Revised(_)
             | Outcome::Recovered { .. }
             | Outcome::Halts(_)

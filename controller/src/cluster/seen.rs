@@ -38,10 +38,11 @@ pub fn injection(object: &ChaosInjection) -> InjectionSeen {
 
 pub fn policy(object: &ChaosPolicy) -> PolicySeen {
     PolicySeen {
+        key: key(&object.metadata),
         uid: text(&object.metadata.uid),
+        generation: object.metadata.generation.unwrap_or_default(),
         deleting: object.is_ending(),
-        service_account: object.spec.service_account_name.clone(),
-        experiment: object.spec.experiment.clone(),
+        spec: object.spec.clone(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::fault::Fault;
 use crate::pick::Pick;
-use crate::schedule::Schedule;
+use crate::schedule::{Group, Schedule};
 use crate::select::Selector;
-use crate::wire::{self, ChaosPolicy, ChaosRun};
+use crate::wire::{self, ChaosPolicy, ChaosRun, Metadata, PolicySpec};
 use std::time::Duration;
 
 pub mod parse;
@@ -34,6 +34,8 @@ pub struct Policy {
     pub experiment: Experiment,
     /// When it runs by itself.
     pub schedule: Option<Schedule>,
+    /// Which of the pods that it selects a run is about; `None`: all.
+    pub group: Option<Group>,
     /// Fields that are written and have no meaning on a host, or are not built: refused by name once a run is armed,
     /// never ignored.
     pub unbuilt: Vec<Unbuilt>,
@@ -64,6 +66,23 @@ impl Policy {
     /// Everything that is wrong, each with the field's path.
     pub fn from_wire(written: &ChaosPolicy, site: Site) -> Result<Self, Vec<Problem>> {
         check::policy(written, site)
+    }
+
+    /// Checks the spec of a stored policy.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its field's path.
+    pub fn from_spec(namespace: &str, name: &str, spec: &PolicySpec, site: Site) -> Result<Self, String> {
+        let metadata =
+            Metadata { name: Some(name.to_owned()), namespace: Some(namespace.to_owned()), ..Metadata::default() };
+        let written = ChaosPolicy {
+            api_version: Some(wire::API_VERSION.into()),
+            kind: Some(wire::POLICY_KIND.into()),
+            metadata: Some(metadata),
+            spec: Some(spec.clone()),
+        };
+        check::policy(&written, site)
+            .map_err(|problems| problems.first().map_or_else(String::new, |p| format!("{}: {}", p.path, p.what)))
     }
 
     /// Checks a run that holds its experiment.

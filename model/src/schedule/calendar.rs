@@ -86,6 +86,12 @@ impl Calendar {
         self.zone.to_datetime(at).date()
     }
 
+    /// Returns the instant at which the local day of an instant ends.
+    pub fn end_of_day(&self, at: Timestamp) -> Timestamp {
+        let next = self.date(at).tomorrow().and_then(|day| day.to_zoned(self.zone.clone()));
+        next.map_or(at, |next| next.timestamp())
+    }
+
     /// Whether windows begin on this date, and it is no holiday.
     pub fn is_work_day(&self, date: Date) -> bool {
         let day = Day::from(date.weekday());

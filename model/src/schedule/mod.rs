@@ -5,14 +5,18 @@
 //! ```
 //! A slot's key is the same whenever, and by whomever, it is asked for, so that a run that is named after it is made once.
 
+pub mod agenda;
 pub mod calendar;
 pub mod cron;
 mod gap;
 mod group;
 pub mod random;
+pub mod record;
 pub mod simulate;
 pub mod synthetic;
 
+#[cfg(test)]
+mod agenda_tests;
 #[cfg(test)]
 mod cron_tests;
 #[cfg(test)]
@@ -21,6 +25,8 @@ mod simulate_tests;
 mod slot_tests;
 #[cfg(test)]
 mod tests;
+
+pub use group::Group;
 
 use crate::rank::Ranks;
 use crate::wire::schedule::GroupBy;
@@ -138,6 +144,21 @@ impl Schedule {
         }
     }
 
+    /// Returns a group's slots as [`Schedule::slots`] does, by what really happened alone: no slot is taken to hit, and each
+    /// day is drawn for itself, so that what is asked for, and when, does not change a day's answer.
+    pub fn due(&self, seed: &str, group: &str, from: Timestamp, to: Timestamp, since: Option<Since>) -> Vec<Slot> {
+        let When::Random(random) = &self.when else { return self.slots(seed, group, from, to, since) };
+        let drawn = self.days(from, to).filter_map(|day| self.draw(*random, seed, group, day, since));
+        drawn.filter(|slot| from <= slot.at && slot.at < to).collect()
+    }
+
+    /// Returns every date on which a window may have begun that is open between the two.
+    fn days(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Date> {
+        let (begin, end) = (self.calendar.date(from), self.calendar.date(to));
+        let next = |day: &Date| day.tomorrow().ok();
+        std::iter::successors(Some(begin.yesterday().unwrap_or(begin)), next).take_while(move |day| *day <= end)
+    }
+
     /// What a work day's draw says of a group, whatever the time: `None` for nothing.
     pub fn draw(&self, random: Random, seed: &str, group: &str, day: Date, since: Option<Since>) -> Option<Slot> {
         let passed = since.map_or(0, |since| self.calendar.work_days_between(since.day(), day));
@@ -161,16 +182,14 @@ impl Schedule {
         mut since: Option<Since>,
     ) -> Vec<Slot> {
         let mut found = Vec::new();
-        let (begin, end) = (self.calendar.date(from), self.calendar.date(to));
-        // A window that began the day before may not have ended.
-        let mut day = begin.yesterday().unwrap_or(begin);
-        while day <= end && found.len() < MOST {
+        for day in self.days(from, to) {
+            if found.len() >= MOST {
+                break;
+            }
             if let Some(slot) = self.draw(random, seed, group, day, since).filter(|s| from <= s.at && s.at < to) {
                 found.push(slot);
                 since = Some(Since::Hit(day));
             }
-            let Ok(next) = day.tomorrow() else { break };
-            day = next;
         }
         found
     }

@@ -1,4 +1,5 @@
-//! Who holds how much of which budget: one object for the whole cluster, changed by compare-and-swap only.
+//! Who holds how much of which budget, in one object for the whole cluster, and when which group was hit, in one for each
+//! namespace of policies. Changed by compare-and-swap only.
 //!
 //! Written by the leading controller, before it arms anything: what is not in the Ledger is not armed. A controller that
 //! takes over writes its own epoch into it first, so that whatever its predecessor still has on its way fails.
@@ -10,8 +11,12 @@ use super::schema::{rules, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Name of the one Ledger.
+/// Name of the one Ledger that holds reservations.
 pub const LEDGER: &str = "cluster";
+/// What the name of a namespace's Ledger begins with; a dot is in no name of a namespace.
+const OF_NAMESPACE: &str = "namespace.";
+/// Most groups of all policies of one namespace.
+pub const MAX_GROUPS: usize = 4000;
 /// Most pods that all reservations may hold together: with the other fields an object stays below the 1.5 MiB that etcd
 /// takes at most.
 pub const MAX_PODS: usize = 20_000;
@@ -30,6 +35,44 @@ pub struct LedgerSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Several<Reservation, 1000>")]
     pub reservations: Vec<Reservation>,
+    /// Of the policies of one namespace; never beside reservations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Several<Group, 4000>")]
+    pub groups: Vec<Group>,
+}
+
+/// Returns the name of the Ledger in which the groups of a namespace's policies stand.
+pub fn of_namespace(namespace: &str) -> String {
+    format!("{OF_NAMESPACE}{namespace}")
+}
+
+/// What happened to one group of a policy; it outlives the policy. Dry runs have a record of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Group {
+    /// Name of the policy.
+    #[schemars(with = "text::Name")]
+    pub policy: String,
+    /// `Deployment/shop/web`, a namespace, a zone, a label's value; empty: the policy as a whole.
+    #[schemars(with = "text::Told<400>")]
+    pub group: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// When it was looked at for the first time.
+    #[schemars(with = "text::Instant")]
+    pub seen: String,
+    /// The last slot that was taken: no slot up to it runs, or runs again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Told<64>>")]
+    pub slot: Option<String>,
+    /// When a run was begun of which it is not known whether it acted: counted as a hit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Instant>")]
+    pub begun: Option<String>,
+    /// When a run acted last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Instant>")]
+    pub hit: Option<String>,
 }
 
 /// What one run holds until all of it has ended.

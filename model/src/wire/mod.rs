@@ -18,6 +18,7 @@ pub mod kinds;
 pub mod ledger;
 pub mod node;
 pub mod peers;
+pub mod policy_status;
 pub mod run_status;
 pub mod scalar;
 pub mod schedule;
@@ -35,6 +36,7 @@ pub use injection::{
 pub use ledger::LedgerSpec;
 pub use node::{EndedInjection, NodeSpec, NodeStatus};
 pub use peers::{Direction, Except, Peers, PodPeers, Protocol};
+pub use policy_status::PolicyStatus;
 pub use run_status::{
     ClusterExample, ClusterStatus, Confirmation, Happened, LeftOut, NodeShare, PlanStatus, RunState, RunStatus,
     Verdict, Why,
@@ -112,13 +114,24 @@ pub struct PolicySpec {
 pub struct RunSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_ref: Option<PolicyRef>,
+    /// Only pods of this group, by what `groupBy` says.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<text::Free<253>>")]
+    #[schemars(with = "Option<text::Free<400>>")]
     pub group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_by: Option<schedule::GroupBy>,
+    /// The time of the policy's schedule that it was begun for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Free<64>>")]
+    pub slot: Option<String>,
+    /// After this it does not begin any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Instant>")]
+    pub start_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<text::Free<253>>")]
+    #[schemars(with = "Option<text::Free<1024>>")]
     pub seed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<text::Free<1024>>")]

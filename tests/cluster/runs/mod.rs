@@ -17,5 +17,6 @@ mod proxied;
 mod radius;
 mod refused;
 mod run;
+mod scheduled;
 mod shop;
 mod told;

@@ -54,7 +54,7 @@ fn says_running(command: &Command) -> bool {
 pub(super) fn ledger() -> Result<()> {
     let (mut core, asked) = leading()?;
     let reservations = (0..RESERVATIONS).map(reservation).collect();
-    let spec = LedgerSpec { epoch: EPOCH - 1, holder: "predecessor".into(), reservations };
+    let spec = LedgerSpec { epoch: EPOCH - 1, holder: "predecessor".into(), reservations, ..LedgerSpec::default() };
     let outcome = Outcome::Ledger(Box::new(LedgerSeen { resource_version: "7".into(), spec }));
     let commands = counted_part(|| core.step(now(), Event::Done { op: asked.op, outcome }));
     let written =

@@ -38,6 +38,7 @@ pub(super) fn leading() -> Result<(Core, Command)> {
         max_duration: Duration::from_secs(3_600),
         pod_delete: true,
         pod_evict: true,
+        calendars: BTreeMap::new(),
     });
     core.step(now(), Event::Guard(Ok(Vec::new())));
     core.step(now(), Event::Halts(Ok(Vec::new())));
@@ -104,6 +105,12 @@ impl Server {
             }
             Act::WriteStatus { .. } | Act::Tell(_) => Outcome::Done,
             Act::Revise { .. }
+            | Act::Agenda(_)
+            | Act::ReadGroups { .. }
+            | Act::WriteGroups { .. }
+            | Act::Begin(_)
+            | Act::DeleteRun { .. }
+            | Act::WritePolicyStatus { .. }
             | Act::Recover
             | Act::ListHalts
             | Act::ReadPolicy(_)

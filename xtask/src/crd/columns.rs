@@ -19,8 +19,10 @@ pub(super) fn of(kind: Kind) -> Value {
                 ("MODE", "string", ".spec.mode"),
                 ("SUSPENDED", "boolean", ".spec.suspend"),
                 ("DURATION", "string", ".spec.experiment.duration"),
+                ("SCHEDULE", "string", ".status.state"),
+                ("NEXT", "string", ".status.next[0].at"),
             ],
-            wide: &[],
+            wide: &[("GROUPS", "integer", ".status.groups"), ("WHY", "string", ".status.message")],
         }
     } else if kind == RUN {
         Columns {

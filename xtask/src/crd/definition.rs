@@ -4,7 +4,8 @@ use super::{columns, structural, yaml};
 use anyhow::{Context as _, Result};
 use rumpus_model::wire::kinds::{ALL, GROUP, HALT, INJECTION, Kind, LEDGER, NODE, POLICY, RUN, VERSION};
 use rumpus_model::wire::{
-    HaltSpec, InjectionSpec, InjectionStatus, LedgerSpec, NodeSpec, NodeStatus, PolicySpec, RunSpec, RunStatus,
+    HaltSpec, InjectionSpec, InjectionStatus, LedgerSpec, NodeSpec, NodeStatus, PolicySpec, PolicyStatus, RunSpec,
+    RunStatus,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -85,7 +86,9 @@ fn schemas(kind: Kind) -> Result<(Value, Option<Value>)> {
     } else if kind == HALT {
         immutable_but(&mut spec, &[])?;
     }
-    let status = if kind == RUN {
+    let status = if kind == POLICY {
+        Some(schema::<PolicyStatus>()?)
+    } else if kind == RUN {
         Some(schema::<RunStatus>()?)
     } else if kind == INJECTION {
         Some(schema::<InjectionStatus>()?)

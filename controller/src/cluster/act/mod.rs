@@ -1,13 +1,14 @@
 //! Carries out what the core asks for, one request each, and tells what came of it. The only writer beside
 //! [`status`], [`events`], [`ledger`] and [`lease`]; it chooses nothing.
 
-use super::core::event::{Act, Key, NewInjection, Outcome, PodRef};
+use super::core::event::{Act, Key, NewInjection, NewRun, Outcome, PodRef};
 use super::seen::{self, NEVER_ARMED};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use rumpus_cluster::{CONTROLLER, ChaosHalt, ChaosInjection, ChaosPolicy, ChaosRun, Cluster, Error, Query};
-use rumpus_model::wire::{API_VERSION, InjectionSpec, Phase, RUN_KIND};
+use rumpus_model::wire::ledger::LEDGER;
+use rumpus_model::wire::{API_VERSION, InjectionSpec, POLICY_KIND, Phase, RUN_KIND};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,10 +23,13 @@ mod tests;
 /// Carries out one effect. `Plan` and `Revise` need the snapshot and are not carried out here.
 pub(crate) async fn carry_out(cluster: &Cluster, instance: &str, act: Act) -> Outcome {
     match act {
-        Act::Plan { .. } | Act::Revise { .. } => Outcome::Unknown { why: "it needs a snapshot".into() },
+        Act::Plan { .. } | Act::Revise { .. } | Act::Agenda(_) => {
+            Outcome::Unknown { why: "it needs a snapshot".into() }
+        }
         Act::Recover => or(recover(cluster).await),
         Act::ListHalts => or(halts(cluster).await),
-        Act::ReadLedger => or(ledger::read(cluster).await),
+        Act::ReadLedger => or(ledger::read(cluster, LEDGER).await),
+        Act::ReadGroups { name } => or(ledger::read(cluster, &name).await),
         Act::ReadPolicy(key) => {
             or(read::<ChaosPolicy>(cluster, &key).await.map(|policy| Outcome::Policy(Box::new(seen::policy(&policy)))))
         }
@@ -38,6 +42,11 @@ pub(crate) async fn carry_out(cluster: &Cluster, instance: &str, act: Act) -> Ou
             .map(|pod| Outcome::Pod { uid: pod.metadata.uid.unwrap_or_default() })),
         Act::Review { account, namespaces } => or(review(cluster, &account, namespaces).await),
         Act::Create(new) => or(create(cluster, *new).await),
+        Act::Begin(new) => or(begin(cluster, *new).await),
+        Act::DeleteRun { key, uid } => or(cluster
+            .delete::<ChaosRun>(CONTROLLER, &key.namespace, &key.name, &uid, None)
+            .await
+            .map(|()| Outcome::Done)),
         Act::SetPhase { key, resource_version, spec, phase, never_armed } => {
             let metadata = ObjectMeta {
                 name: Some(key.name),
@@ -53,8 +62,14 @@ pub(crate) async fn carry_out(cluster: &Cluster, instance: &str, act: Act) -> Ou
             .map(|()| Outcome::Done)),
         Act::DeletePod(pod) => or(delete(cluster, &pod).await),
         Act::EvictPod(pod) => or(evict(cluster, &pod).await),
-        Act::WriteLedger { resource_version, spec } => or(ledger::write(cluster, resource_version, *spec).await),
+        Act::WriteLedger { resource_version, spec } => {
+            or(ledger::write(cluster, LEDGER, resource_version, *spec).await)
+        }
+        Act::WriteGroups { name, resource_version, spec } => {
+            or(ledger::write(cluster, &name, resource_version, *spec).await)
+        }
         Act::WriteStatus { key, uid, status } => or(status::write(cluster, &key, &uid, &status).await),
+        Act::WritePolicyStatus { key, uid, status } => or(status::write_policy(cluster, &key, &uid, &status).await),
         Act::Tell(telling) => or(events::tell(cluster, instance, &telling).await),
     }
 }
@@ -113,15 +128,30 @@ async fn create(cluster: &Cluster, new: NewInjection) -> Result<Outcome, Error> 
     Ok(of_injection(created))
 }
 
-fn metadata(key: &Key, spec: &InjectionSpec) -> ObjectMeta {
-    let owner = OwnerReference {
+async fn begin(cluster: &Cluster, new: NewRun) -> Result<Outcome, Error> {
+    let metadata = ObjectMeta {
+        name: Some(new.key.name),
+        namespace: Some(new.key.namespace),
+        owner_references: Some(vec![owner(POLICY_KIND, new.policy, new.policy_uid)]),
+        ..ObjectMeta::default()
+    };
+    let created = cluster.create(CONTROLLER, &ChaosRun::new(metadata, new.spec)).await?;
+    Ok(Outcome::Run(Box::new(seen::run(&created))))
+}
+
+fn owner(kind: &str, name: String, uid: String) -> OwnerReference {
+    OwnerReference {
         api_version: API_VERSION.into(),
-        kind: RUN_KIND.into(),
-        name: spec.run.name.clone(),
-        uid: spec.run.uid.clone(),
+        kind: kind.into(),
+        name,
+        uid,
         controller: Some(true),
         block_owner_deletion: Some(false),
-    };
+    }
+}
+
+fn metadata(key: &Key, spec: &InjectionSpec) -> ObjectMeta {
+    let owner = owner(RUN_KIND, spec.run.name.clone(), spec.run.uid.clone());
     let mut labels = BTreeMap::from([("rumpus.dev/run".to_owned(), spec.run.uid.clone())]);
     // A node's name may be longer than a label's value.
     if spec.node_name.len() <= 63 {

@@ -132,7 +132,7 @@ async fn a_halt_that_cannot_be_read_is_about_everything() {
 
 #[tokio::test]
 async fn the_ledger_is_written_whole_on_the_version_that_was_read_and_created_where_there_is_none() {
-    let spec = LedgerSpec { epoch: 4, holder: "me".into(), reservations: Vec::new() };
+    let spec = LedgerSpec { epoch: 4, holder: "me".into(), reservations: Vec::new(), groups: Vec::new() };
     let stored = json!({"metadata": {"name": "cluster", "uid": "u", "resourceVersion": "8"}, "spec": spec});
     let act = |version: Option<&str>| Act::WriteLedger {
         resource_version: version.map(str::to_owned),
@@ -145,7 +145,7 @@ async fn the_ledger_is_written_whole_on_the_version_that_was_read_and_created_wh
     assert!(call.path.ends_with("/chaosledgers/cluster"), "{}", call.path);
     assert_eq!(call.body["metadata"]["resourceVersion"], "7");
     // What is left out of a merge patch stays: an empty list has to be named.
-    assert_eq!(call.body["spec"], json!({"epoch": 4, "holder": "me", "reservations": []}));
+    assert_eq!(call.body["spec"], json!({"epoch": 4, "holder": "me", "reservations": [], "groups": []}));
     let (_, calls) = asked(act(None), Answer::Object(stored)).await;
     let call = calls.all().pop().unwrap();
     assert_eq!((call.method.as_str(), call.body["metadata"]["name"].as_str()), ("POST", Some("cluster")));

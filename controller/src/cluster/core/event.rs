@@ -6,7 +6,10 @@
 use jiff::Timestamp;
 use rumpus_model::cluster::world::{HaltRow, Reservation};
 use rumpus_model::cluster::{ClusterPlan, PeerEntry, RunInput};
-use rumpus_model::wire::{Experiment, InjectionSpec, InjectionStatus, LedgerSpec, Phase, RunSpec, RunStatus};
+use rumpus_model::schedule::agenda::{Agenda, Ask};
+use rumpus_model::wire::{
+    InjectionSpec, InjectionStatus, LedgerSpec, Phase, PolicySpec, PolicyStatus, RunSpec, RunStatus,
+};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -62,10 +65,11 @@ pub struct InjectionSeen {
 /// A ChaosPolicy as it was seen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicySeen {
+    pub key: Key,
     pub uid: Uid,
+    pub generation: i64,
     pub deleting: bool,
-    pub service_account: Option<String>,
-    pub experiment: Option<Experiment>,
+    pub spec: PolicySpec,
 }
 
 /// The ChaosLedger as it was seen.
@@ -87,6 +91,7 @@ pub enum Event {
     RunGone(Uid),
     Injection(Box<InjectionSeen>),
     InjectionGone(Uid),
+    Policy(Box<PolicySeen>),
     PolicyGone(Uid),
     /// All Halts that stand; an error is "not known".
     Halts(Result<Vec<HaltRow>, String>),
@@ -129,11 +134,17 @@ pub enum Act {
         input: Box<RunInput>,
         armed: Vec<PeerEntry>,
     },
+    /// Take a snapshot and let the model say what is due of a policy.
+    Agenda(Box<Ask>),
     /// List all ChaosRuns and ChaosInjections, by quorum.
     Recover,
     /// List all ChaosHalts, by quorum.
     ListHalts,
     ReadLedger,
+    /// Read the Ledger of a namespace's groups, by its name.
+    ReadGroups {
+        name: String,
+    },
     ReadPolicy(Key),
     ReadRun(Key),
     ReadInjection(Key),
@@ -144,6 +155,13 @@ pub enum Act {
         namespaces: Option<BTreeSet<String>>,
     },
     Create(Box<NewInjection>),
+    /// Create the run of a slot.
+    Begin(Box<NewRun>),
+    /// Take away one of many finished runs.
+    DeleteRun {
+        key: Key,
+        uid: Uid,
+    },
     SetPhase {
         key: Key,
         resource_version: String,
@@ -164,10 +182,22 @@ pub enum Act {
         resource_version: Option<String>,
         spec: Box<LedgerSpec>,
     },
+    /// Create it where no version is given.
+    WriteGroups {
+        name: String,
+        resource_version: Option<String>,
+        spec: Box<LedgerSpec>,
+    },
     WriteStatus {
         key: Key,
         uid: Uid,
         status: Box<RunStatus>,
+    },
+    /// What a policy's schedule will do.
+    WritePolicyStatus {
+        key: Key,
+        uid: Uid,
+        status: Box<PolicyStatus>,
     },
     Tell(Box<Telling>),
 }
@@ -177,6 +207,15 @@ pub enum Act {
 pub struct NewInjection {
     pub key: Key,
     pub spec: InjectionSpec,
+}
+
+/// A run that a schedule begins, owned by its policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRun {
+    pub key: Key,
+    pub policy: String,
+    pub policy_uid: Uid,
+    pub spec: RunSpec,
 }
 
 /// A pod that must be this one.
@@ -217,6 +256,7 @@ pub enum Revised {
 #[derive(Clone, Debug)]
 pub enum Outcome {
     Planned(Box<ClusterPlan>),
+    Agenda(Box<Agenda>),
     Revised(Revised),
     Recovered {
         runs: Vec<RunSeen>,

@@ -203,6 +203,7 @@ impl Ledger {
             epoch,
             holder: self.holder.clone(),
             reservations: entries.values().map(|e| (**e).clone()).collect(),
+            groups: Vec::new(),
         };
         self.pending = Some((op, Some(entries)));
         Some(Act::WriteLedger { resource_version, spec: Box::new(spec) })
@@ -251,7 +252,7 @@ impl Ledger {
     }
 
     fn read(&mut self, now: Now, epoch: i64, seen: LedgerSeen) {
-        let LedgerSpec { epoch: theirs, holder, reservations } = seen.spec;
+        let LedgerSpec { epoch: theirs, holder, reservations, .. } = seen.spec;
         let ours = theirs == epoch && holder == self.holder;
         if theirs >= epoch && !ours {
             self.fenced = false;

@@ -4,7 +4,7 @@
 //! taken over, and counts as armed at that instant), knows which Halts stand, and has seen the admission policies. What
 //! must end is ended without waiting for any of the last three. Adapters carry out and report; they decide nothing.
 
-use event::{Act, Command, Event, InjectionSeen, Now, OpId, Outcome, RunSeen, Uid};
+use event::{Act, Command, Event, InjectionSeen, Key, Now, OpId, Outcome, RunSeen, Uid};
 use ledger::Ledger;
 use orphan::Orphan;
 use retry::Retry;
@@ -12,6 +12,7 @@ use rumpus_model::cluster::world::HaltRow;
 use run::{Ctx, Run};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use timetable::Timetable;
 
 pub mod event;
 pub mod lease;
@@ -24,9 +25,14 @@ mod share;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod timetable;
 mod view;
 
+pub use timetable::Calendars;
 pub use view::View;
+
+/// How many finished runs of one schedule are kept; runs by hand are never taken away.
+const KEPT: usize = 50;
 
 /// What the administrator fixed.
 #[derive(Clone, Debug)]
@@ -41,6 +47,8 @@ pub struct Settings {
     pub max_duration: Duration,
     pub pod_delete: bool,
     pub pod_evict: bool,
+    /// Days off by the names of calendars.
+    pub calendars: Calendars,
 }
 
 #[derive(Debug)]
@@ -73,6 +81,7 @@ pub struct Core {
     runs_seen: BTreeMap<Uid, RunSeen>,
     injections_seen: BTreeMap<Uid, InjectionSeen>,
     gone: BTreeSet<Uid>,
+    timetable: Timetable,
     ops: BTreeMap<OpId, Uid>,
     next_op: OpId,
 }
@@ -92,6 +101,7 @@ impl Core {
             runs_seen: BTreeMap::new(),
             injections_seen: BTreeMap::new(),
             gone: BTreeSet::new(),
+            timetable: Timetable::default(),
             ops: BTreeMap::new(),
             next_op: 1,
         }
@@ -109,7 +119,9 @@ impl Core {
             Event::RunGone(uid) => return self.run_gone(now, &uid),
             Event::Injection(seen) => return self.injection(now, *seen),
             Event::InjectionGone(uid) => return self.injection_gone(now, &uid),
+            Event::Policy(seen) => self.timetable.policy(*seen, &self.settings.calendars),
             Event::PolicyGone(uid) => {
+                self.timetable.policy_gone(&uid);
                 self.runs.values_mut().filter(|r| r.is_owned_by(&uid)).for_each(Run::policy_vanished);
             }
             Event::Ended { node, injections } => {
@@ -122,6 +134,7 @@ impl Core {
         }
         self.recover_if_due(now, &mut commands);
         self.advance_all(now, &mut commands);
+        self.keep_timetable(now, &mut commands);
         commands
     }
 
@@ -134,7 +147,8 @@ impl Core {
         let runs = self.runs.values().filter_map(|r| r.wake_at(now, &self.settings));
         let orphans = self.orphans.values().filter_map(|o| o.wake_at(now.boot));
         let ledger = self.ledger.wake_at(now).filter(|_| self.leads());
-        runs.chain(orphans).chain(ledger).chain(recovery).min()
+        let timetable = self.timetable.wake_at(now).filter(|_| self.leads());
+        runs.chain(orphans).chain(ledger).chain(recovery).chain(timetable).min()
     }
 
     fn guard(&mut self, missing: Result<Vec<String>, String>) {
@@ -145,6 +159,7 @@ impl Core {
         self.ops.clear();
         self.gone.clear();
         self.ledger.begin();
+        self.timetable.begin();
         self.term = match epoch {
             None => Term::Following,
             Some(epoch) => Term::Recovering { epoch, op: None, retry: Retry::default() },
@@ -263,6 +278,12 @@ impl Core {
             self.hand_over();
             return;
         }
+        if let Term::Leading { epoch } = self.term
+            && self.timetable.is_pending(op)
+        {
+            self.timetable.done(now, epoch, &self.settings.holder, op, outcome);
+            return;
+        }
         // An answer to a question of an earlier term finds nobody.
         let Some(owner) = self.ops.remove(&op) else { return };
         if let Some(orphan) = self.orphans.get_mut(&owner) {
@@ -309,6 +330,26 @@ impl Core {
         }
     }
 
+    /// Begins what is due.
+    fn keep_timetable(&mut self, now: Now, commands: &mut Vec<Command>) {
+        let Term::Leading { epoch } = self.term else { return };
+        let mut ctx = timetable::Ctx {
+            now,
+            settings: &self.settings,
+            epoch,
+            draining: self.draining,
+            runs: &self.runs,
+            next_op: &mut self.next_op,
+            commands,
+        };
+        for uid in self.timetable.advance(&mut ctx) {
+            if let Some(run) = self.runs.get_mut(&uid) {
+                run.replaced();
+            }
+            self.with_run(now, &uid, commands, |run, ctx| run.advance(ctx));
+        }
+    }
+
     /// Lends a run everything that it may look at.
     fn with_run(&mut self, now: Now, uid: &Uid, commands: &mut Vec<Command>, act: impl FnOnce(&mut Run, &mut Ctx<'_>)) {
         let Term::Leading { epoch } = self.term else { return };
@@ -329,13 +370,33 @@ impl Core {
             next_op: &mut self.next_op,
             commands,
         };
+        let before = run.has_ended();
         act(&mut run, &mut ctx);
+        let ended = run.ended().filter(|_| !before);
         for command in commands.iter().skip(from) {
             self.ops.insert(command.op, uid.clone());
         }
         // A run that is gone is kept until nothing of it is waited for.
         if !run.is_gone() || run.is_open(&self.ended) {
             self.runs.insert(uid.clone(), run);
+        }
+        if let Some(ended) = ended {
+            self.timetable.finished(&ended);
+            self.keep_few(&ended, commands);
+        }
+    }
+
+    /// Takes away the oldest finished runs of the schedule that began this one.
+    fn keep_few(&mut self, ended: &RunSeen, commands: &mut Vec<Command>) {
+        let Some(policy) = ended.owners.first() else { return };
+        let all = self.runs.values().filter(|run| run.is_owned_by(policy) && !run.is_gone()).filter_map(Run::ended);
+        let mut old: Vec<(Option<String>, Key, Uid)> = all.map(|run| (run.spec.start_by, run.key, run.uid)).collect();
+        old.sort();
+        let over = old.len().saturating_sub(KEPT);
+        for (_, key, uid) in old.into_iter().take(over) {
+            // Without an answer it is asked for again when the next one ends.
+            commands.push(Command { op: self.next_op, act: Act::DeleteRun { key, uid } });
+            self.next_op += 1;
         }
     }
 

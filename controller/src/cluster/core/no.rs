@@ -17,6 +17,16 @@ pub enum No {
     PolicyMissing { policy: String },
     #[error("the run's experiment is not that of policy {policy}")]
     PolicyMismatch { policy: String },
+    #[error("the policy {policy} cannot be read any more: {why}")]
+    PolicyInvalid { policy: String, why: String },
+    #[error("the policy {policy} has no schedule any more, or is suspended")]
+    PolicySuspended { policy: String },
+    #[error("the policy {policy} is a dry run now")]
+    PolicyDisarmed { policy: String },
+    #[error("{now} is in no window of its policy's schedule")]
+    OutsideWindow { now: String },
+    #[error("its slot could begin until {until}")]
+    SlotMissed { until: String },
     #[error("the policy {policy} leaves its namespace and names no service account")]
     AccountMissing { policy: String },
     #[error("{account} may not delete pods in {}", .namespaces.join(", "))]
@@ -58,6 +68,11 @@ impl No {
             Self::OwnerMissing { .. } => "OwnerMissing".into(),
             Self::PolicyMissing { .. } => "PolicyMissing".into(),
             Self::PolicyMismatch { .. } => "PolicyMismatch".into(),
+            Self::PolicyInvalid { .. } => "PolicyInvalid".into(),
+            Self::PolicySuspended { .. } => "PolicySuspended".into(),
+            Self::PolicyDisarmed { .. } => "PolicyDisarmed".into(),
+            Self::OutsideWindow { .. } => "OutsideWindow".into(),
+            Self::SlotMissed { .. } => "SlotMissed".into(),
             Self::AccountMissing { .. } => "ServiceAccountMissing".into(),
             Self::AccountDenied { .. } => "ServiceAccountDenied".into(),
             Self::AdmissionGuardMissing { .. } => "AdmissionGuardMissing".into(),
@@ -80,6 +95,13 @@ impl No {
             Self::OwnerMissing { .. } => "`rumpus run policy/NAME` writes the owner; or leave policyRef out".into(),
             Self::PolicyMissing { .. } => "apply the policy first".into(),
             Self::PolicyMismatch { .. } => "start a one-off instead: leave policyRef out".into(),
+            Self::PolicyInvalid { .. } => "`rumpus plan FILE` shows all that is wrong in it".into(),
+            Self::PolicySuspended { .. } | Self::PolicyDisarmed { .. } => {
+                "the next slot goes by what it says now".into()
+            }
+            Self::OutsideWindow { .. } | Self::SlotMissed { .. } => {
+                "nothing to do: the next slot runs at its own time".into()
+            }
             Self::AccountMissing { .. } => "set spec.serviceAccountName in the policy".into(),
             Self::AccountDenied { .. } => "give that account the right, or name fewer namespaces".into(),
             Self::AdmissionGuardMissing { .. } => "`helm upgrade` puts them back".into(),

@@ -245,6 +245,7 @@ impl Share {
             Outcome::Busy { .. }
             | Outcome::Done
             | Outcome::Planned(_)
+            | Outcome::Agenda(_)
             | Outcome::Revised(_)
             | Outcome::Recovered { .. }
             | Outcome::Halts(_)

@@ -78,6 +78,9 @@ pub(crate) fn find<'w>(world: &'w World, selector: &PodSelector, input: &RunInpu
         if !within || !selector.selects(pod, |node| lists.nodes.get(node).and_then(|n| n.zone.as_deref())) {
             continue;
         }
+        if input.policy.group.as_ref().is_some_and(|group| !group.holds(lists.nodes, pod)) {
+            continue;
+        }
         found.matched += 1;
         let verdict = barred.map_or_else(|| judge(pod, selector, fault, now), Err);
         match verdict {

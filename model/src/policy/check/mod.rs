@@ -6,8 +6,9 @@
 use super::problem::Problem;
 use super::{Mode, Policy, Site};
 use crate::fault::Fault;
-use crate::wire::{self, API_VERSION, ChaosPolicy, ChaosRun, Metadata, Object};
-use place::Book;
+use crate::schedule::Group;
+use crate::wire::{self, API_VERSION, ChaosPolicy, ChaosRun, Metadata, Object, RunSpec};
+use place::{Book, Place};
 
 mod experiment;
 mod fault;
@@ -22,6 +23,9 @@ mod pods;
 mod ports;
 mod schedule;
 mod targets;
+
+/// Longest name of a group: a kind, a namespace and a name.
+const GROUP: usize = 400;
 
 /// Checks a policy.
 pub(crate) fn policy(object: &ChaosPolicy, site: Site) -> Result<Policy, Vec<Problem>> {
@@ -45,6 +49,7 @@ pub(crate) fn policy(object: &ChaosPolicy, site: Site) -> Result<Policy, Vec<Pro
                 None => None,
                 Some(checked) => Some(checked?),
             },
+            group: None,
             unbuilt: Vec::new(),
             service_account: spec.service_account_name.clone().filter(|_| root.in_cluster()),
         })
@@ -61,9 +66,7 @@ pub(crate) fn run(object: &ChaosRun, site: Site) -> Result<Policy, Vec<Problem>>
         if spec.policy_ref.is_some() && host {
             root.field("policyRef").unbuilt("a host has no policies by name", "name the policy's file instead");
         }
-        if spec.group.is_some() {
-            root.field("group").unbuilt("groups belong to a schedule", "leave it out");
-        }
+        let group = group(spec, &root);
         if spec.requested_by.is_some() && host {
             root.field("requestedBy").unbuilt("is written by the API server's side only", "leave it out");
         }
@@ -84,11 +87,29 @@ pub(crate) fn run(object: &ChaosRun, site: Site) -> Result<Policy, Vec<Problem>>
             seed,
             experiment,
             schedule: None,
+            group,
             unbuilt: Vec::new(),
             service_account: None,
         })
     });
     book.close(checked)
+}
+
+/// The group of a run that a schedule began.
+fn group(spec: &RunSpec, root: &Place<'_>) -> Option<Group> {
+    let place = root.field("group");
+    match (&spec.group, &spec.group_by) {
+        (None, None) => None,
+        (Some(_), _) if !root.in_cluster() => {
+            place.unbuilt("groups belong to a schedule, and a run on a host has none", "leave it out");
+            None
+        }
+        (Some(name), Some(by)) => {
+            name::plain(name, GROUP, &place).then(|| Group { by: by.clone(), name: name.clone() })
+        }
+        (Some(_), None) => root.field("groupBy").missing("say what `group` is: Owner, Namespace, Zone or {label: KEY}"),
+        (None, Some(_)) => place.missing("name the group, or leave `groupBy` out"),
+    }
 }
 
 /// Checks a fault that stands alone.

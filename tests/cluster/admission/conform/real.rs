@@ -8,7 +8,8 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rumpus_cluster::api::Kind as Stored;
 use rumpus_cluster::{
-    AGENT, CLI, CONTROLLER, ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosRun, Cluster, Error, Query,
+    AGENT, CLI, CONTROLLER, ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosPolicy, ChaosRun, Cluster, Error,
+    Query,
 };
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_controller::cluster::seen::NEVER_ARMED;
@@ -39,7 +40,7 @@ impl Place {
             Kind::Ledger => name == self.ledger,
             Kind::Node => self.nodes.contains(&name),
             Kind::Halt => false,
-            Kind::Injection | Kind::Lease | Kind::Pod | Kind::Run => namespace == self.namespace,
+            Kind::Injection | Kind::Lease | Kind::Pod | Kind::Policy | Kind::Run => namespace == self.namespace,
         }
     }
 }
@@ -112,7 +113,7 @@ impl Real {
                 merge::<ChaosInjection>(&self.controller, blank, (&key, &version), patch).await
             }
             Request::Ledger { key, version, spec } => {
-                let spec = json!({ "epoch": spec.epoch, "holder": spec.holder, "reservations": spec.reservations });
+                let spec = json!({ "epoch": spec.epoch, "holder": spec.holder, "reservations": spec.reservations, "groups": spec.groups });
                 let blank = ChaosLedger::new(ObjectMeta::default(), LedgerSpec::default());
                 merge(&self.controller, blank, (&key, &version), json!({ "spec": spec })).await
             }
@@ -124,6 +125,10 @@ impl Real {
                 }
                 merge(&self.admin, Lease::default(), (&key, &version), patch).await
             }
+            Request::Policy(key, spec) => match self.admin.get::<ChaosPolicy>(&key.namespace, &key.name).await {
+                Ok(policy) => self.admin.merge(CLI, &policy, json!({ "spec": spec })).await.map(one),
+                Err(error) => Err(error),
+            },
             Request::Stop(key) => match self.admin.get::<ChaosRun>(&key.namespace, &key.name).await {
                 Ok(run) => self.admin.merge(CLI, &run, json!({ "spec": { "stop": true } })).await.map(one),
                 Err(error) => Err(error),
@@ -149,6 +154,7 @@ impl Real {
                 pod.metadata = o.metadata.clone();
                 self.admin.create(CLI, &pod).await.map(one)
             }
+            Object::Policy(o) => self.admin.create(CLI, &*o).await.map(one),
             Object::Run(o) => self.admin.create(CLI, &*o).await.map(one),
         }
     }
@@ -161,6 +167,7 @@ impl Real {
             Kind::Ledger => self.admin.delete::<ChaosLedger>(CLI, namespace, name, uid, None).await,
             Kind::Node => self.controller.delete::<ChaosNode>(CONTROLLER, namespace, name, uid, None).await,
             Kind::Pod => self.controller.delete::<Pod>(CONTROLLER, namespace, name, uid, None).await,
+            Kind::Policy => self.admin.delete::<ChaosPolicy>(CLI, namespace, name, uid, None).await,
             Kind::Run => self.admin.delete::<ChaosRun>(CLI, namespace, name, uid, None).await,
         };
         done.map(|()| Reply::Done)
@@ -175,6 +182,7 @@ impl Real {
             Kind::Ledger => format!("{RUMPUS}/chaosledgers"),
             Kind::Node => format!("{RUMPUS}/chaosnodes"),
             Kind::Pod => format!("/api/v1/namespaces/{namespace}/pods"),
+            Kind::Policy => format!("{RUMPUS}/namespaces/{namespace}/chaospolicies"),
             Kind::Run => format!("{RUMPUS}/namespaces/{namespace}/chaosruns"),
         };
         let answer = self.caller.delete(&format!("{collection}/{name}"), &Value::Null).await;
@@ -193,6 +201,7 @@ impl Real {
             Kind::Ledger => self.controller.get::<ChaosLedger>(namespace, name).await.map(one),
             Kind::Node => self.controller.get::<ChaosNode>(namespace, name).await.map(one),
             Kind::Pod => self.controller.get::<Pod>(namespace, name).await.map(one),
+            Kind::Policy => self.controller.get::<ChaosPolicy>(namespace, name).await.map(one),
             Kind::Run => self.controller.get::<ChaosRun>(namespace, name).await.map(one),
         }
     }
@@ -205,6 +214,7 @@ impl Real {
             Kind::Ledger => self.all::<ChaosLedger>("").await,
             Kind::Node => self.all::<ChaosNode>("").await,
             Kind::Pod => self.all::<Pod>(&self.place.namespace).await,
+            Kind::Policy => self.all::<ChaosPolicy>(&self.place.namespace).await,
             Kind::Run => self.all::<ChaosRun>(&self.place.namespace).await,
         }
     }
@@ -244,7 +254,7 @@ macro_rules! an_object {
     };
 }
 
-an_object!(Halt: ChaosHalt, Injection: ChaosInjection, Lease: Lease, Ledger: ChaosLedger, Node: ChaosNode, Run: ChaosRun);
+an_object!(Halt: ChaosHalt, Injection: ChaosInjection, Lease: Lease, Ledger: ChaosLedger, Node: ChaosNode, Policy: ChaosPolicy, Run: ChaosRun);
 
 impl From<Pod> for AnObject {
     fn from(pod: Pod) -> Self {

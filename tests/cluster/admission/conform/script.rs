@@ -211,7 +211,7 @@ impl Script {
             Kind::Ledger => Object::Ledger(Arc::new(ChaosLedger::new(outside, self.ledger(true)))),
             Kind::Node => Object::Node(Arc::new(ChaosNode::new(outside, NodeSpec {}))),
             Kind::Pod => Object::Pod(Arc::new(PodObject { metadata, node: 0 })),
-            Kind::Halt | Kind::Run => {
+            Kind::Halt | Kind::Policy | Kind::Run => {
                 let spec = &objects::run("", &objects::experiment(&[]))["spec"];
                 let spec = serde_json::from_value(spec.clone()).expect("it is a run's");
                 Object::Run(Arc::new(ChaosRun::new(metadata, spec)))

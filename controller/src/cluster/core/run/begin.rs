@@ -2,10 +2,11 @@
 
 use super::{Cause, Ctx, Question, Run, Stage};
 use crate::cluster::core::Settings;
-use crate::cluster::core::event::{Act, Key, Outcome, RunSeen};
+use crate::cluster::core::event::{Act, Key, Outcome, PolicySeen, RunSeen};
 use crate::cluster::core::no::No;
 use crate::cluster::core::share::{Share, same};
 use crate::cluster::core::spec;
+use crate::cluster::core::timetable::{Withdrawn, withdrawn};
 use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::cluster::{ClusterPlan, RunInput};
 use rumpus_model::duration;
@@ -106,17 +107,20 @@ impl Run {
                 if uid.as_ref() != Some(&policy.uid) || policy.deleting {
                     return self.refuse(ctx, vec![No::PolicyMissing { policy: name }]);
                 }
-                if policy.experiment != self.seen.spec.experiment {
+                if policy.spec.experiment != self.seen.spec.experiment {
                     return self.refuse(ctx, vec![No::PolicyMismatch { policy: name }]);
                 }
                 let own = BTreeSet::from([self.seen.key.namespace.clone()]);
                 let leaves = self.namespaces().is_none_or(|n| n != own);
-                if leaves && policy.service_account.is_none() {
+                if leaves && policy.spec.service_account_name.is_none() {
                     return self.refuse(ctx, vec![No::AccountMissing { policy: name }]);
+                }
+                if let Some(no) = self.withdrawn(ctx, &policy) {
+                    return self.refuse(ctx, vec![no]);
                 }
                 self.policy_is_good = true;
                 let namespace = self.seen.key.namespace.clone();
-                self.account = policy.service_account.map(|name| Key { namespace, name });
+                self.account = policy.spec.service_account_name.map(|name| Key { namespace, name });
             }
             (Question::Policy, Outcome::Missing) => {
                 let policy = self.policy_name();
@@ -138,6 +142,25 @@ impl Run {
                 self.planned(ctx, *plan);
             }
             (Question::Policy | Question::Account | Question::Plan, _) => self.retry.failed(ctx.now.boot),
+        }
+    }
+
+    /// Returns why a run that a schedule began does not begin after all, as its policy and the time are now.
+    fn withdrawn(&self, ctx: &Ctx<'_>, policy: &PolicySeen) -> Option<No> {
+        self.seen.spec.slot.as_ref()?;
+        let (name, now) = (self.policy_name(), ctx.now.wall);
+        let until = self.seen.spec.start_by.as_deref().and_then(|text| text.parse().ok());
+        // What was accepted in time, and written so, goes on.
+        if self.state() < RunState::Injecting && until.is_none_or(|until| now > until) {
+            let until = self.seen.spec.start_by.clone().unwrap_or_default();
+            return Some(No::SlotMissed { until });
+        }
+        match withdrawn(policy, &ctx.settings.calendars, self.is_armed(), now)? {
+            Withdrawn::Invalid(why) => Some(No::PolicyInvalid { policy: name, why }),
+            Withdrawn::Suspended => Some(No::PolicySuspended { policy: name }),
+            Withdrawn::Disarmed => Some(No::PolicyDisarmed { policy: name }),
+            Withdrawn::OutsideWindow if self.state() >= RunState::Injecting => None,
+            Withdrawn::OutsideWindow => Some(No::OutsideWindow { now: now.to_string() }),
         }
     }
 

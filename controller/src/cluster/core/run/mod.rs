@@ -183,6 +183,34 @@ impl Run {
         &self.seen.uid
     }
 
+    pub(crate) fn key(&self) -> &Key {
+        &self.seen.key
+    }
+
+    /// Returns whether a policy's schedule began it for this group, and it has not ended.
+    pub(crate) fn is_of(&self, policy: &Uid, group: &str) -> bool {
+        let of_group = self.seen.spec.slot.is_some() && self.seen.spec.group.as_deref().unwrap_or_default() == group;
+        of_group && self.is_owned_by(policy) && !self.gone && self.state() != RunState::Finished
+    }
+
+    /// Returns whether its end is written.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.written.state == Some(RunState::Finished)
+    }
+
+    /// Returns a run that a schedule began, as it was written last, once its end is.
+    pub(crate) fn ended(&self) -> Option<RunSeen> {
+        let ended = self.has_ended() && self.seen.spec.slot.is_some();
+        ended.then(|| RunSeen { status: self.written.clone(), ..self.seen.clone() })
+    }
+
+    /// A later run of its schedule takes its place.
+    pub(crate) fn replaced(&mut self) {
+        if !self.is_finished() {
+            self.cause.get_or_insert(Cause::Stopped);
+        }
+    }
+
     pub(crate) fn state(&self) -> RunState {
         self.status.state.unwrap_or(RunState::Pending)
     }

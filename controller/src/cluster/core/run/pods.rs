@@ -254,6 +254,7 @@ impl Task {
             | Outcome::Unknown { .. }
             | Outcome::Exists
             | Outcome::Planned(_)
+            | Outcome::Agenda(_)
             | Outcome::Revised(_)
             | Outcome::Recovered { .. }
             | Outcome::Halts(_)

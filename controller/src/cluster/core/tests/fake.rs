@@ -11,7 +11,7 @@ use rumpus_model::cluster::world::{HaltRow, HaltScope, Reservation, Rules};
 use rumpus_model::cluster::{ClusterPlan, NodeShare, PeerEntry, RunInput};
 use rumpus_model::engine::Engine;
 use rumpus_model::refusal::Refusal;
-use rumpus_model::wire::{InjectionState, InjectionStatus, Phase, RunSpec, RunState, RunStatus, TargetStatus, Truth};
+use rumpus_model::wire::{Phase, PolicyStatus, RunSpec, RunState, RunStatus};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -37,6 +37,13 @@ pub(super) struct Fake {
     pub(super) runs: BTreeMap<String, RunSeen>,
     pub(super) injections: BTreeMap<String, InjectionSeen>,
     pub(super) ledger: Option<LedgerSeen>,
+    /// The Ledger of the namespace's groups.
+    pub(super) groups: Option<LedgerSeen>,
+    pub(super) policy_status: Option<PolicyStatus>,
+    /// How many groups there are.
+    pub(super) owners: u32,
+    /// How far the wall clock is off.
+    pub(super) skew: jiff::SignedDuration,
     pub(super) pods: BTreeMap<String, Key>,
     pub(super) halts: Vec<HaltRow>,
     pub(super) policy: Option<PolicySeen>,
@@ -52,7 +59,7 @@ pub(super) struct Fake {
     pub(super) next_view: Option<Vec<ClusterRefusal>>,
     /// Nodes whose agent does nothing.
     pub(super) dead: BTreeSet<String>,
-    begun: BTreeMap<String, Duration>,
+    pub(super) begun: BTreeMap<String, Duration>,
     /// By the name of the effect: what goes wrong with the next ones.
     pub(super) wrongs: BTreeMap<&'static str, VecDeque<Wrong>>,
     pub(super) revised: Option<Vec<PeerEntry>>,
@@ -84,6 +91,10 @@ impl Fake {
             runs: BTreeMap::new(),
             injections: BTreeMap::new(),
             ledger: None,
+            groups: None,
+            policy_status: None,
+            owners: 1,
+            skew: jiff::SignedDuration::ZERO,
             pods: BTreeMap::new(),
             halts: Vec::new(),
             policy: None,
@@ -115,7 +126,7 @@ impl Fake {
 
     pub(super) fn now(&self) -> Now {
         let wall = Timestamp::from_second(1_700_000_000).unwrap() + jiff::SignedDuration::try_from(self.boot).unwrap();
-        Now { boot: self.boot, wall }
+        Now { boot: self.boot, wall: wall + self.skew }
     }
 
     /// A process begins: it leads, and its watches show what is there.
@@ -125,6 +136,9 @@ impl Fake {
         self.view = self.next_view.take().unwrap_or_default();
         self.epoch += 1;
         let epoch = self.epoch;
+        if let Some(policy) = self.policy.clone() {
+            self.tell(Event::Policy(Box::new(policy)));
+        }
         self.tell(Event::Guard(Ok(self.guard.clone())));
         self.tell(Event::Halts(Ok(self.halts.clone())));
         self.tell(Event::Term(Some(epoch)));
@@ -251,6 +265,15 @@ impl Fake {
             Act::ListHalts => Outcome::Halts(self.halts.clone()),
             Act::ReadLedger => self.ledger.clone().map_or(Outcome::Missing, |l| Outcome::Ledger(Box::new(l))),
             Act::WriteLedger { resource_version, spec } => self.write_ledger(resource_version, *spec),
+            Act::Agenda(ask) => self.agenda(&ask),
+            Act::ReadGroups { .. } => self.groups.clone().map_or(Outcome::Missing, |l| Outcome::Ledger(Box::new(l))),
+            Act::WriteGroups { resource_version, spec, .. } => self.write_groups(resource_version, *spec),
+            Act::Begin(new) => self.begin(*new),
+            Act::DeleteRun { key, .. } => {
+                self.log.push(format!("delete run {}", key.name));
+                self.delete_run(&key.name);
+                Outcome::Done
+            }
             Act::ReadPolicy(_) => self.policy.clone().map_or(Outcome::Missing, |p| Outcome::Policy(Box::new(p))),
             Act::ReadRun(key) => {
                 let run = self.runs.values().find(|r| r.key == key).cloned();
@@ -269,25 +292,8 @@ impl Fake {
             Act::SetPhase { key, resource_version, phase, never_armed, .. } => {
                 self.set_phase(&key, &resource_version, phase, never_armed)
             }
-            Act::DeleteInjection { key, uid } => {
-                self.log.push(format!("delete {}", key.name));
-                if self.injections.get(&key.name).is_some_and(|i| i.uid == uid) {
-                    self.injections.remove(&key.name);
-                    self.tell(Event::InjectionGone(uid));
-                    return Outcome::Done;
-                }
-                Outcome::Missing
-            }
-            Act::DeletePod(pod) | Act::EvictPod(pod) => {
-                self.log.push(format!("remove {}", pod.key.name));
-                if self.pods.get(&pod.uid) != Some(&pod.key) {
-                    return Outcome::Missing;
-                }
-                *self.hits.entry(pod.uid.clone()).or_default() += 1;
-                self.pods.remove(&pod.uid);
-                self.tell(Event::PodGone(pod.uid));
-                Outcome::Done
-            }
+            Act::DeleteInjection { key, uid } => self.delete_injection(&key, uid),
+            Act::DeletePod(pod) | Act::EvictPod(pod) => self.remove(pod),
             Act::WriteStatus { key, status, .. } => {
                 self.log.push(format!("status {} {:?}", key.name, status.state.unwrap_or(RunState::Pending)));
                 let version = self.next_version();
@@ -298,95 +304,15 @@ impl Fake {
                 self.tell(Event::Run(Box::new(seen)));
                 Outcome::Done
             }
+            Act::WritePolicyStatus { status, .. } => {
+                self.policy_status = Some(*status);
+                Outcome::Done
+            }
             Act::Tell(telling) => {
                 self.told.push(telling.reason);
                 Outcome::Done
             }
         }
-    }
-
-    fn create(&mut self, key: Key, spec: rumpus_model::wire::InjectionSpec) -> Outcome {
-        self.log.push(format!("create {}", key.name));
-        if self.injections.contains_key(&key.name) {
-            return Outcome::Exists;
-        }
-        let version = self.next_version();
-        let seen = InjectionSeen {
-            uid: format!("{}-{version}", key.name),
-            key: key.clone(),
-            resource_version: version,
-            deleting: false,
-            never_armed: false,
-            spec,
-            status: InjectionStatus::default(),
-        };
-        self.injections.insert(key.name, seen.clone());
-        self.tell(Event::Injection(Box::new(seen.clone())));
-        Outcome::Injection(Box::new(seen))
-    }
-
-    fn set_phase(&mut self, key: &Key, version: &str, phase: Phase, never_armed: bool) -> Outcome {
-        self.log.push(format!("{phase:?} {}", key.name));
-        let next = self.next_version();
-        let Some(injection) = self.injections.get_mut(&key.name) else { return Outcome::Missing };
-        if injection.resource_version != version {
-            return Outcome::Conflict;
-        }
-        injection.spec.phase = phase;
-        injection.never_armed |= never_armed;
-        injection.resource_version = next;
-        let seen = injection.clone();
-        if phase == Phase::Armed {
-            for target in &seen.spec.targets {
-                *self.hits.entry(format!("{} {:?}", target.uid, seen.spec.peers)).or_default() += 1;
-            }
-        }
-        self.tell(Event::Injection(Box::new(seen.clone())));
-        Outcome::Injection(Box::new(seen))
-    }
-
-    /// Every agent that lives looks at its injections.
-    fn agents(&mut self) {
-        for name in self.injections.keys().cloned().collect::<Vec<_>>() {
-            let Some(seen) = self.injections.get(&name).cloned() else { continue };
-            let started = self.begun.get(&seen.uid).copied();
-            let next = match (seen.spec.phase, seen.status.state, started) {
-                _ if self.dead.contains(&seen.spec.node_name) => None,
-                (Phase::Armed, None, _) => Some(InjectionState::InEffect),
-                (Phase::Cancelled, Some(InjectionState::InEffect), _) => Some(InjectionState::Restored),
-                (Phase::Armed, Some(InjectionState::InEffect), Some(at))
-                    if self.boot >= at + Duration::from_secs(10) =>
-                {
-                    Some(InjectionState::Restored)
-                }
-                _ => None,
-            };
-            if let Some(state) = next {
-                self.begun.entry(seen.uid.clone()).or_insert(self.boot);
-                self.attest(&name, state);
-            }
-        }
-    }
-
-    pub(super) fn attest(&mut self, name: &str, state: InjectionState) {
-        let version = self.next_version();
-        let wall = self.now().wall.to_string();
-        let Some(injection) = self.injections.get_mut(name) else { return };
-        let over = state.is_final();
-        let effective = Some(if over { Truth::True } else { Truth::Unknown });
-        let target =
-            |uid: &str| TargetStatus { uid: uid.to_owned(), state: Some(state), effective, ..TargetStatus::default() };
-        injection.status = InjectionStatus {
-            state: Some(state),
-            effective,
-            effect_ended: over.then(|| wall.clone()),
-            clean: over.then_some(wall),
-            targets: injection.spec.targets.iter().map(|t| target(&t.uid)).collect(),
-            ..InjectionStatus::default()
-        };
-        injection.resource_version = version;
-        let seen = injection.clone();
-        self.tell(Event::Injection(Box::new(seen)));
     }
 
     fn plan(&self, input: &RunInput, active: &[Reservation]) -> ClusterPlan {
@@ -472,6 +398,7 @@ fn settings() -> Settings {
         max_duration: Duration::from_secs(3600),
         pod_delete: true,
         pod_evict: true,
+        calendars: BTreeMap::new(),
     }
 }
 
@@ -479,10 +406,15 @@ fn name(act: &Act) -> &'static str {
     match act {
         Act::Plan { .. } => "plan",
         Act::Revise { .. } => "revise",
+        Act::Agenda(_) => "agenda",
         Act::Recover => "recover",
         Act::ListHalts => "halts",
         Act::ReadLedger => "read ledger",
         Act::WriteLedger { .. } => "ledger",
+        Act::ReadGroups { .. } => "read groups",
+        Act::WriteGroups { .. } => "groups",
+        Act::Begin(_) => "begin",
+        Act::DeleteRun { .. } => "delete run",
         Act::ReadPolicy(_) => "policy",
         Act::ReadRun(_) => "run",
         Act::ReadInjection(_) => "injection",
@@ -494,6 +426,7 @@ fn name(act: &Act) -> &'static str {
         Act::DeleteInjection { .. } => "delete",
         Act::DeletePod(_) | Act::EvictPod(_) => "remove",
         Act::WriteStatus { .. } => "status",
+        Act::WritePolicyStatus { .. } => "policy status",
         Act::Tell(_) => "tell",
     }
 }

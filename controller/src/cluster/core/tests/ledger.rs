@@ -41,7 +41,7 @@ fn entry(uid: &str, injections: &[&str]) -> Reservation {
 /// A world in which a predecessor had written this.
 fn after(epoch: i64, reservations: Vec<Reservation>) -> Fake {
     let mut world = Fake::new();
-    let spec = LedgerSpec { epoch, holder: "another".into(), reservations };
+    let spec = LedgerSpec { epoch, holder: "another".into(), reservations, ..LedgerSpec::default() };
     world.ledger = Some(LedgerSeen { resource_version: "1".into(), spec });
     world.start();
     world
@@ -117,7 +117,7 @@ fn a_write_without_an_answer_is_read_back_before_anything_is_armed() {
 fn whoever_was_overtaken_arms_nothing_and_says_by_which_epoch() {
     let mut world = Fake::new();
     world.seconds(1);
-    let spec = LedgerSpec { epoch: 7, holder: "another".into(), reservations: Vec::new() };
+    let spec = LedgerSpec { epoch: 7, holder: "another".into(), ..LedgerSpec::default() };
     world.ledger = Some(LedgerSeen { resource_version: world.next_version(), spec });
     world.run("a", "partition", true);
     world.seconds(5);

@@ -3,10 +3,12 @@
 mod crash;
 mod fake;
 mod ledger;
+mod nodes;
 mod pods;
 mod radius;
 mod refused;
 mod review;
+mod timetable;
 mod wrong;
 
 use crate::cluster::core::event::Event;

@@ -1,8 +1,8 @@
 //! Runs that are not carried out: each with its reason, and nothing written but the status.
 
-use super::fake::{Fake, Wrong};
+use super::fake::{Fake, Wrong, key};
 use crate::cluster::core::event::{Event, PolicySeen};
-use rumpus_model::wire::{PolicyRef, Verdict};
+use rumpus_model::wire::{PolicyRef, PolicySpec, Verdict};
 
 fn reason(world: &Fake, name: &str) -> String {
     assert_eq!(world.status(name).verdict, Some(Verdict::Refused), "{:?}", world.status(name));
@@ -35,7 +35,8 @@ fn a_policy_by_name_must_own_the_run_and_say_the_same() {
         world.seconds(3);
     };
     let experiment = world.written("x", "partition", true).spec.experiment;
-    let good = PolicySeen { uid: "uid-p".into(), deleting: false, service_account: None, experiment };
+    let spec = PolicySpec { experiment, ..PolicySpec::default() };
+    let good = PolicySeen { key: key("p"), uid: "uid-p".into(), generation: 1, deleting: false, spec };
     policy(&mut world, "a", false);
     assert_eq!(reason(&world, "a"), "OwnerMissing");
     policy(&mut world, "b", true);
@@ -43,10 +44,11 @@ fn a_policy_by_name_must_own_the_run_and_say_the_same() {
     world.policy = Some(PolicySeen { uid: "uid-other".into(), ..good.clone() });
     policy(&mut world, "c", true);
     assert_eq!(reason(&world, "c"), "PolicyMissing");
-    world.policy = Some(PolicySeen { experiment: None, ..good.clone() });
+    world.policy = Some(PolicySeen { spec: PolicySpec::default(), ..good.clone() });
     policy(&mut world, "d", true);
     assert_eq!(reason(&world, "d"), "PolicyMismatch");
-    world.policy = Some(PolicySeen { service_account: Some("robot".into()), ..good.clone() });
+    let spec = PolicySpec { service_account_name: Some("robot".into()), ..good.spec.clone() };
+    world.policy = Some(PolicySeen { spec, ..good.clone() });
     world.denied = vec!["shop".into()];
     policy(&mut world, "e", true);
     assert_eq!(reason(&world, "e"), "ServiceAccountDenied");

@@ -21,7 +21,7 @@ fn stranger(world: &mut Fake, epoch: i64, pods: [&str; 2]) {
         injections: vec!["i-1".into()],
         pods: pods.map(|pod| format!("uid-{pod}")).into(),
     };
-    let spec = LedgerSpec { epoch, holder: "another".into(), reservations: vec![entry] };
+    let spec = LedgerSpec { epoch, holder: "another".into(), reservations: vec![entry], ..LedgerSpec::default() };
     world.ledger = Some(LedgerSeen { resource_version: world.next_version(), spec });
 }
 

@@ -1,0 +1,226 @@
+//! The records of the groups of one namespace's policies, in a Ledger of its own: what is not written there is not begun.
+//!
+//! Level-triggered as the Ledger of reservations: changes wait until one write, with the version that was read as its
+//! precondition, has carried them; after any doubt the object is read, and what is missing of them is written again. Each
+//! change says what it changes, so that it may be made twice and is lost where another controller was quicker.
+
+use crate::cluster::core::event::{Act, LedgerSeen, Now, OpId, Outcome};
+use crate::cluster::core::retry::Retry;
+use jiff::Timestamp;
+use rumpus_model::schedule::Slot;
+use rumpus_model::schedule::record::Record;
+use rumpus_model::wire::ledger::{LedgerSpec, MAX_GROUPS, of_namespace};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A group of a policy; dry runs have a record of their own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Who {
+    pub(super) policy: String,
+    pub(super) dry_run: bool,
+    pub(super) group: String,
+}
+
+/// One change of a record.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    /// It is looked at; the first time counts.
+    Seen(Timestamp),
+    /// A slot passes without a run.
+    Pass(Slot),
+    /// A slot's run begins; the instant tells ours from another controller's.
+    Take(Slot, Timestamp),
+    /// What was begun at that instant has ended.
+    Settle { begun: Timestamp, acted: bool },
+}
+
+type Records = BTreeMap<Who, Record>;
+
+#[derive(Debug, Default)]
+enum Known {
+    #[default]
+    Unread,
+    Absent,
+    Present(String),
+}
+
+/// One namespace's records, as one controller sees them in one term.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    known: Known,
+    /// It was read once; from then on a second read changes what is known, and does not begin it.
+    ready: bool,
+    news: bool,
+    records: Records,
+    /// As they will be once everything that waits is written.
+    wish: Records,
+    changes: Vec<(Who, Change)>,
+    /// With how many changes.
+    pending: Option<(OpId, Option<(usize, Records)>)>,
+    retry: Retry,
+    trouble: Option<String>,
+}
+
+/// Whether a slot's beginning is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Ours,
+    /// It is on its way.
+    Waits,
+    /// Another controller took it, or there is no room for it.
+    Lost,
+}
+
+impl Book {
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Returns whether it was read since this was asked last.
+    pub(super) fn is_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Returns why it could not be read or written, if it could not.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    pub(super) fn change(&mut self, who: &Who, change: Change) {
+        if apply(&mut self.wish, who, &change) {
+            self.changes.push((who.clone(), change));
+        }
+    }
+
+    /// Returns a record as it will be once everything that waits is written.
+    pub(super) fn record(&self, who: &Who) -> Option<&Record> {
+        self.wish.get(who)
+    }
+
+    /// Returns every record of a policy, by group.
+    pub(super) fn of_policy(&self, policy: &str, dry_run: bool) -> BTreeMap<String, Record> {
+        let all = self.wish.iter().filter(|(who, _)| who.policy == policy && who.dry_run == dry_run);
+        all.map(|(who, record)| (who.group.clone(), record.clone())).collect()
+    }
+
+    /// Returns whether the beginning of a slot at this instant is written.
+    pub(super) fn taken(&self, who: &Who, slot: &Slot, at: Timestamp) -> Taken {
+        let ours = |r: &Record| r.begun == Some(at) && r.slot.as_ref() == Some(&slot.key);
+        let waits = self.changes.iter().any(|(w, c)| w == who && matches!(c, Change::Take(_, begun) if *begun == at));
+        match self.records.get(who) {
+            _ if waits => Taken::Waits,
+            Some(record) if ours(record) => Taken::Ours,
+            Some(_) | None => Taken::Lost,
+        }
+    }
+
+    /// Returns the next effect.
+    pub(super) fn next(&mut self, now: Now, namespace: &str, op: OpId, (epoch, holder): (i64, &str)) -> Option<Act> {
+        if self.pending.is_some() || !self.retry.is_due(now.boot) {
+            return None;
+        }
+        let name = of_namespace(namespace);
+        let resource_version = match &self.known {
+            Known::Unread => {
+                self.pending = Some((op, None));
+                return Some(Act::ReadGroups { name });
+            }
+            Known::Absent | Known::Present(_) if self.changes.is_empty() => return None,
+            Known::Absent => None,
+            Known::Present(version) => Some(version.clone()),
+        };
+        let records = self.wish.clone();
+        let groups = records.iter().map(|(who, record)| record.write(&who.policy, &who.group, who.dry_run)).collect();
+        let spec = LedgerSpec { epoch, holder: holder.to_owned(), reservations: Vec::new(), groups };
+        self.pending = Some((op, Some((self.changes.len(), records))));
+        Some(Act::WriteGroups { name, resource_version, spec: Box::new(spec) })
+    }
+
+    /// Takes in what came of a command.
+    pub(super) fn done(&mut self, now: Now, (epoch, holder): (i64, &str), outcome: Outcome) {
+        let Some((_, sent)) = self.pending.take() else { return };
+        match (outcome, sent) {
+            (Outcome::Ledger(seen), Some((count, records))) => {
+                self.retry.succeeded();
+                self.trouble = None;
+                self.records = records;
+                self.changes.drain(..count.min(self.changes.len()));
+                self.known = Known::Present(seen.resource_version);
+            }
+            (Outcome::Ledger(seen), None) => self.read(now, epoch, holder, *seen),
+            (Outcome::Missing, None) => {
+                self.ready = true;
+                self.known = Known::Absent;
+                self.begin(Records::new());
+            }
+            // Somebody else wrote, or it is gone: what it says now decides.
+            (Outcome::Missing | Outcome::Exists | Outcome::Conflict, _) => self.known = Known::Unread,
+            (outcome, _) => {
+                if let Outcome::Busy { why } | Outcome::Refused { why } | Outcome::Unknown { why } = outcome {
+                    self.trouble = Some(why);
+                }
+                self.known = Known::Unread;
+                self.retry.failed(now.boot);
+            }
+        }
+    }
+
+    fn read(&mut self, now: Now, epoch: i64, holder: &str, seen: LedgerSeen) {
+        let LedgerSpec { epoch: theirs, holder: by, groups, .. } = seen.spec;
+        if theirs > epoch || (theirs == epoch && by != holder) {
+            self.trouble = Some(format!("a controller of a later term ({theirs}) wrote it"));
+            return self.retry.failed(now.boot);
+        }
+        let mut records = Records::new();
+        for written in groups {
+            match Record::read(&written) {
+                Ok(record) => {
+                    let who = Who { policy: written.policy, dry_run: written.dry_run, group: written.group };
+                    records.insert(who, record);
+                }
+                Err(why) => {
+                    self.trouble = Some(format!("the record of {} of {}: {why}", written.group, written.policy));
+                    return self.retry.failed(now.boot);
+                }
+            }
+        }
+        self.ready = true;
+        self.known = Known::Present(seen.resource_version);
+        self.begin(records);
+    }
+
+    /// What is written is this; a change that another controller made needless, or impossible, is none any more.
+    fn begin(&mut self, records: Records) {
+        let mut wish = records.clone();
+        self.changes.retain(|(who, change)| apply(&mut wish, who, change));
+        (self.records, self.wish) = (records, wish);
+        self.news = true;
+    }
+
+    /// Returns when to look again at the latest.
+    pub(super) fn wake_at(&self, now: Now) -> Option<Duration> {
+        let waits = matches!(self.known, Known::Unread) || !self.changes.is_empty();
+        (waits && self.pending.is_none()).then(|| self.retry.wake_at(now.boot).unwrap_or(now.boot))
+    }
+}
+
+/// Makes a change; returns whether there was one to be made.
+fn apply(records: &mut Records, who: &Who, change: &Change) -> bool {
+    let room = records.len() < MAX_GROUPS;
+    let Some(record) = records.get_mut(who) else {
+        if let Change::Seen(at) = change
+            && room
+        {
+            records.insert(who.clone(), Record::new(*at));
+            return true;
+        }
+        return false;
+    };
+    match change {
+        Change::Pass(slot) if !record.is_taken(slot) => record.pass(slot),
+        Change::Take(slot, at) if !record.is_taken(slot) => record.take(slot, *at),
+        Change::Settle { begun, acted } if record.begun == Some(*begun) => record.settle(*acted),
+        Change::Seen(_) | Change::Pass(_) | Change::Take(..) | Change::Settle { .. } => return false,
+    }
+    true
+}

@@ -1,0 +1,97 @@
+//! What is due of a policy within a stretch of time: its groups as they are now, and each one's slots. Pure.
+
+use super::record::Record;
+use super::{Schedule, Since, Slot};
+use crate::cluster::refusal::ClusterRefusal;
+use crate::cluster::world::World;
+use crate::cluster::{RunInput, select};
+use crate::policy::Policy;
+use crate::rank::Ranks;
+use crate::select::Selector;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Longest part of a run's name that is the policy's.
+const NAME: usize = 40;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Parsed for a cluster.
+    pub policy: Policy,
+    pub schedule: Schedule,
+    /// The policy's.
+    pub namespace: String,
+    /// What is known of each group.
+    pub records: BTreeMap<String, Record>,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub now: Timestamp,
+}
+
+/// What is due, in order of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agenda {
+    /// Every group, those of which nothing is due too.
+    pub groups: Vec<String>,
+    /// Of those that are too late to begin, the last of each group.
+    pub slots: Vec<(String, Slot)>,
+    /// How many are too late.
+    pub missed: usize,
+    /// Why no group could be told.
+    pub refusals: Vec<ClusterRefusal>,
+}
+
+/// Tells what is due, by what really happened; what was taken is not told again.
+pub fn agenda(world: &World, ask: &Ask) -> Agenda {
+    told(world, ask, |seed, group, since| ask.schedule.due(seed, group, ask.from, ask.to, since))
+}
+
+/// Tells what will be due where every slot hits, so that the minimum gap is kept after it; for people.
+pub fn ahead(world: &World, ask: &Ask) -> Agenda {
+    told(world, ask, |seed, group, since| ask.schedule.slots(seed, group, ask.from, ask.to, since))
+}
+
+fn told(world: &World, ask: &Ask, slots: impl Fn(&str, &str, Option<Since>) -> Vec<Slot>) -> Agenda {
+    let Selector::Pods(selector) = &ask.policy.experiment.targets else { return Agenda::default() };
+    let input = RunInput {
+        policy: ask.policy.clone(),
+        namespace: ask.namespace.clone(),
+        name: String::new(),
+        run_uid: String::new(),
+        seed: String::new(),
+        policy_uid: None,
+    };
+    let found = select::find(world, selector, &input, ask.to.as_second());
+    let groups = ask.schedule.groups(world, found.candidates.iter().map(|c| c.pod)).into_keys();
+    let mut agenda = Agenda { groups: groups.collect(), refusals: found.refusals, ..Agenda::default() };
+    let seed = seed(&ask.namespace, &ask.policy.name);
+    for group in &agenda.groups {
+        let record = ask.records.get(group);
+        let since = record.and_then(|r| r.since(&ask.schedule.calendar));
+        let open = slots(&seed, group, since).into_iter().filter(|slot| !record.is_some_and(|r| r.is_taken(slot)));
+        let (mut late, rest): (Vec<Slot>, Vec<Slot>) = open.partition(|slot| ask.schedule.until(slot) < ask.now);
+        agenda.missed += late.len();
+        agenda.slots.extend(late.pop().into_iter().chain(rest).map(|slot| (group.clone(), slot)));
+    }
+    agenda.slots.sort_by(|a, b| (a.1.at, &a.0).cmp(&(b.1.at, &b.0)));
+    agenda
+}
+
+/// Returns what a policy's draws are made of: the same when it is deleted and made again.
+pub fn seed(namespace: &str, policy: &str) -> String {
+    format!("{namespace}/{policy}")
+}
+
+/// Returns what the victims of a slot are drawn by, armed or not.
+pub fn run_seed(namespace: &str, policy: &str, group: &str, slot: &str) -> String {
+    format!("{namespace}/{policy}/{group}/{slot}")
+}
+
+/// Returns the name of a slot's run: the same whoever makes it, so that it is made once. A dry run has another.
+pub fn run_name(policy: &str, group: &str, slot: &str, dry_run: bool) -> String {
+    let hash = Ranks::chain(Ranks::chain(Ranks::new("run").of(policy), group), slot);
+    let short: String = policy.chars().take(NAME).collect();
+    let short = short.trim_end_matches(['-', '.']);
+    format!("{short}-{hash:016x}{}", if dry_run { "-dry" } else { "" })
+}

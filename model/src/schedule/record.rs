@@ -1,0 +1,154 @@
+//! What is known of a group: which slot was taken last, and when it was really hit. Pure.
+
+use super::calendar::Calendar;
+use super::{Schedule, Since, Slot};
+use crate::wire::ledger::Group;
+use jiff::Timestamp;
+
+/// How far behind what was recorded a clock may be before nothing is believed any more.
+const BEHIND: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
+/// One group's record, as a Ledger holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When it was looked at for the first time.
+    pub seen: Timestamp,
+    /// The last slot that was taken: no slot up to it runs, or runs again.
+    pub slot: Option<String>,
+    /// When a run was begun of which it is not known whether it acted.
+    pub begun: Option<Timestamp>,
+    /// When a run acted last.
+    pub hit: Option<Timestamp>,
+}
+
+/// Why a slot does not run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Skip {
+    /// The clock was put back, or the other controller's was wrong.
+    #[error("the Ledger tells of {recorded}, and it is only {now}")]
+    ClockBehind { recorded: Timestamp, now: Timestamp },
+    #[error("the minimum gap: the last hit was at {last}, and {min} work days have to pass")]
+    MinimumGap { last: Timestamp, min: u32 },
+    #[error("it was due at {due} and may begin until {until}")]
+    Missed { due: Timestamp, until: Timestamp },
+    #[error("{now} is in no window")]
+    OutsideWindow { now: Timestamp },
+    /// An earlier run of this policy and group has not ended.
+    #[error("run {run} has not ended, and concurrency is Forbid")]
+    StillRunning { run: String },
+}
+
+impl Skip {
+    /// Returns its name, as statuses show it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::ClockBehind { .. } => "ClockBehind",
+            Self::MinimumGap { .. } => "MinimumGap",
+            Self::Missed { .. } => "Missed",
+            Self::OutsideWindow { .. } => "OutsideWindow",
+            Self::StillRunning { .. } => "StillRunning",
+        }
+    }
+}
+
+impl Record {
+    /// A group that was never looked at before.
+    pub fn new(now: Timestamp) -> Self {
+        Self { seen: now, slot: None, begun: None, hit: None }
+    }
+
+    /// Reads what a Ledger holds.
+    ///
+    /// # Errors
+    /// One of its instants is none; nothing may be begun for the group.
+    pub fn read(written: &Group) -> Result<Self, jiff::Error> {
+        let instant = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
+        Ok(Self {
+            seen: written.seen.parse()?,
+            slot: written.slot.clone(),
+            begun: instant(&written.begun)?,
+            hit: instant(&written.hit)?,
+        })
+    }
+
+    /// Returns it as a Ledger holds it.
+    pub fn write(&self, policy: &str, group: &str, dry_run: bool) -> Group {
+        let text = |at: Timestamp| at.to_string();
+        Group {
+            policy: policy.to_owned(),
+            group: group.to_owned(),
+            dry_run,
+            seen: text(self.seen),
+            slot: self.slot.clone(),
+            begun: self.begun.map(text),
+            hit: self.hit.map(text),
+        }
+    }
+
+    /// Returns when it was hit last, as far as is known: what was begun counts until it is known to have done nothing.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.begun.max(self.hit)
+    }
+
+    /// Returns what gaps are counted from.
+    pub fn since(&self, calendar: &Calendar) -> Option<Since> {
+        match self.last() {
+            Some(last) => calendar.work_day_of(last).map(Since::Hit),
+            None => calendar.work_day_of(self.seen).map(Since::Seen),
+        }
+    }
+
+    /// Returns whether a slot is one that was taken, or is before one that was.
+    pub fn is_taken(&self, slot: &Slot) -> bool {
+        slot.at < self.seen || self.slot.as_ref().is_some_and(|taken| slot.key <= *taken)
+    }
+
+    /// A slot passes without a run.
+    pub fn pass(&mut self, slot: &Slot) {
+        self.slot = Some(slot.key.clone());
+    }
+
+    /// A slot's run begins.
+    pub fn take(&mut self, slot: &Slot, now: Timestamp) {
+        self.pass(slot);
+        self.hit = self.last();
+        self.begun = Some(now);
+    }
+
+    /// What was begun has ended.
+    pub fn settle(&mut self, acted: bool) {
+        let begun = self.begun.take();
+        if acted {
+            self.hit = self.hit.max(begun);
+        }
+    }
+}
+
+impl Schedule {
+    /// Returns until when a slot may begin.
+    pub fn until(&self, slot: &Slot) -> Timestamp {
+        slot.at.checked_add(self.starting_deadline).unwrap_or(slot.at)
+    }
+
+    /// Decides whether a slot that is due, and was not taken, may begin at this instant.
+    ///
+    /// # Errors
+    /// It may not, and never will.
+    pub fn may_begin(&self, record: &Record, slot: &Slot, now: Timestamp) -> Result<(), Skip> {
+        if let Some(recorded) = record.last().filter(|last| last.duration_since(now) > BEHIND) {
+            return Err(Skip::ClockBehind { recorded, now });
+        }
+        let until = self.until(slot);
+        if now > until {
+            return Err(Skip::Missed { due: slot.at, until });
+        }
+        if !self.calendar.is_open(now) {
+            return Err(Skip::OutsideWindow { now });
+        }
+        let min = self.min_gap();
+        if let Some(last) = record.last().filter(|last| !self.calendar.is_far_enough(*last, now, min)) {
+            return Err(Skip::MinimumGap { last, min });
+        }
+        Ok(())
+    }
+}

@@ -80,6 +80,8 @@ pub enum Command {
     Run(Box<Run>),
     /// Show what a schedule would do in a year; change nothing
     Simulate(crate::commands::simulate::Args),
+    /// Show what the policies of a cluster will do by themselves
+    Schedule(crate::commands::schedule::Args),
     /// Show what is live
     Active,
     /// End one run of a cluster

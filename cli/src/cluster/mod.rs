@@ -22,6 +22,7 @@ pub mod attest;
 pub mod resume;
 pub mod doctor;
 pub mod residue;
+pub mod schedule;
 pub mod simulate;
 
 use crate::args::Global;

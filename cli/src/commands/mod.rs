@@ -16,6 +16,7 @@ pub mod plan;
 pub mod residue;
 pub mod resume;
 pub mod run;
+pub mod schedule;
 pub mod simulate;
 
 /// Carries a command out and returns the exit code.
@@ -31,6 +32,8 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         (Command::Run(args), Place::Cluster(which)) => cluster::run::run(global, which, args),
         (Command::Simulate(args), Place::Host) => simulate::run(global, args),
         (Command::Simulate(args), Place::Cluster(which)) => cluster::simulate::run(global, which, args),
+        (Command::Schedule(_), Place::Host) => schedule::on_host(),
+        (Command::Schedule(args), Place::Cluster(which)) => cluster::schedule::run(global, which, args),
         (Command::Active, Place::Host) => active::run(global),
         (Command::Active, Place::Cluster(which)) => cluster::active::run(global, which),
         (Command::Stop(args), Place::Cluster(which)) => cluster::stop::run(global, which, args),

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod halt;
 pub mod plan;
 pub mod residue;
+pub mod schedule;
 pub mod simulate;
 pub mod resume;
 pub mod run;

@@ -42,6 +42,9 @@ pub struct Schedule {
     /// Nothing goes wrong but what people do: what is slow is wrong.
     #[serde(default)]
     pub calm: bool,
+    /// Things go wrong on the first node alone: what is slow elsewhere is wrong.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lonely: bool,
     pub nodes: usize,
     /// How many runs may be active at once.
     pub budget: usize,
@@ -196,6 +199,21 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Whether it is one node's alone.
+    pub fn is_of(&self, place: usize) -> bool {
+        match self {
+            Self::Crash { who, .. }
+            | Self::Pause { who, .. }
+            | Self::Cut { who, .. }
+            | Self::Stale { who, .. }
+            | Self::BreakWatch { who, .. } => *who == Who::Agent(place),
+            Self::Reboot { node, .. } | Self::Suspend { node, .. } | Self::Flush { node } | Self::Foreign { node } => {
+                *node == place
+            }
+            Self::Jump { .. } => false,
+        }
+    }
+
     /// Its kind, for counting.
     pub fn name(&self) -> &'static str {
         match self {

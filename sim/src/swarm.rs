@@ -97,6 +97,12 @@ pub fn draw(seed: u64, length: Duration) -> (Schedule, Classes) {
         let size = (schedule.nodes, schedule.controllers.len());
         schedule.troubles = troubles(seed, &kinds, size, length);
     }
+    // One in fifteen: whatever goes wrong does so on one node.
+    if !calm && Rng::new(seed, "lonely").chance(65) {
+        schedule.lonely = true;
+        schedule.troubles.retain(|trouble| trouble.what.is_of(0));
+        return (schedule, Classes::default());
+    }
     (schedule, classes)
 }
 

@@ -114,6 +114,7 @@ impl World {
             schedule.nodes, schedule.drifts, schedule.controllers, schedule.budget, schedule.radius, schedule.calm
         ));
         net.check.tight = schedule.calm;
+        net.check.lonely = schedule.lonely;
         net.check.short = schedule.rest.is_some();
         let ahead = schedule.controllers.iter().map(|seconds| SignedDuration::from_secs(*seconds));
         let controllers = ahead.enumerate().map(|(place, skew)| Controller::new(place, skew)).collect();

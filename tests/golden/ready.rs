@@ -2,8 +2,12 @@
 
 use super::{page, policy};
 use insta::assert_snapshot;
-use rumpus_model::policy::Site;
+use rumpus_model::cluster::world::{Backend, Service, ServicePort};
+use rumpus_model::policy::{Policy, Site};
 use rumpus_model::policy::parse::parse_for;
+use rumpus_model::schedule::simulate::{Input, simulate};
+use rumpus_model::schedule::synthetic;
+use rumpus_model::scope::Protocol;
 use rumpus_tests::builders::{WorldBuilder, netns, process, world};
 use std::fs;
 use std::path::PathBuf;
@@ -14,8 +18,23 @@ const CONTAINERS: [&str; 2] = [
 ];
 
 /// Policies of a cluster; all others are of a host.
-const OF_A_CLUSTER: [&str; 6] =
-    ["kill-pod-container", "kill-pod-process", "latency-to-service", "partition-workloads", "pod-delete", "pod-evict"];
+const OF_A_CLUSTER: [&str; 15] = [
+    "careful-monkey",
+    "ci-gate",
+    "classic-monkey",
+    "crash-loop",
+    "game-day",
+    "kill-pod-container",
+    "kill-pod-process",
+    "latency-to-service",
+    "night-shift",
+    "partition-workloads",
+    "pod-delete",
+    "pod-evict",
+    "slow-dependency",
+    "weekly-loss",
+    "zone-failure",
+];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../policies")
@@ -46,12 +65,38 @@ fn host() -> WorldBuilder {
     host
 }
 
+/// What a year of a policy with a schedule comes to: forty applications with a database, and no limit is broken.
+fn year(policy: &Policy) -> Option<String> {
+    let schedule = policy.schedule.as_ref()?;
+    let mut world = synthetic::world(policy, "shop", 40).unwrap();
+    let backend = Backend { addresses: vec!["10.0.0.7".parse().unwrap()], ..Backend::default() };
+    world.services = Ok(vec![Service {
+        namespace: "shop".into(),
+        name: "postgres".into(),
+        cluster_ips: vec!["10.96.0.7".parse().unwrap()],
+        external_name: None,
+        ports: vec![ServicePort { protocol: Protocol::Tcp, port: 5432 }],
+        backends: vec![backend],
+    }]);
+    let from = "2026-12-01T00:00:00Z".parse().unwrap();
+    let input = Input { policy, schedule, namespace: "shop", seed: "1", from, days: 365 };
+    let out = simulate(&world, &input);
+    let name = &policy.name;
+    assert_eq!((out.violations, out.outside_window), (0, 0), "{name}: {:?}", out.named);
+    assert!(!out.actions.is_empty(), "{name}: {:?}", out.refused);
+    assert!(out.refused.is_empty(), "{name}: {:?}", out.refused);
+    let victims: usize = out.actions.iter().map(|action| action.victims.len()).sum();
+    let (actions, groups) = (out.actions.len(), out.groups);
+    let gap = out.mean_gap().map_or_else(String::new, |gap| format!(", a mean gap of {gap:.2} work days"));
+    Some(format!("{name}: {actions} runs of {groups} groups on {victims} pods{gap}"))
+}
+
 #[test]
 fn every_ready_policy_finds_targets_and_says_how_to_stop_it() {
     let mut names: Vec<PathBuf> = fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort();
     assert!(names.len() >= 8, "{names:?}");
-    let (mut pages, mut of_a_cluster) = (Vec::new(), Vec::new());
+    let (mut pages, mut of_a_cluster, mut years) = (Vec::new(), Vec::new(), Vec::new());
     for path in names {
         let text = fs::read_to_string(&path).unwrap();
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -61,6 +106,7 @@ fn every_ready_policy_finds_targets_and_says_how_to_stop_it() {
         if OF_A_CLUSTER.contains(&stem.as_str()) {
             let parsed = parse_for(&text, Site::Cluster);
             assert!(matches!(parsed.as_deref(), Ok([policy]) if policy.name == stem), "{stem}: {parsed:#?}");
+            years.extend(parsed.unwrap().iter().filter_map(year));
             of_a_cluster.push(stem);
             continue;
         }
@@ -72,4 +118,5 @@ fn every_ready_policy_finds_targets_and_says_how_to_stop_it() {
     }
     assert_eq!(of_a_cluster, OF_A_CLUSTER);
     assert_snapshot!(pages.join("\n"));
+    assert_snapshot!("years_of_the_ready_policies", years.join("\n"));
 }

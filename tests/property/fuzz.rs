@@ -64,6 +64,11 @@ fn the_corpus_of_proc_holds() {
 }
 
 #[test]
+fn the_corpus_of_world_holds() {
+    replay("world").unwrap();
+}
+
+#[test]
 fn each_target_has_its_binary_its_corpus_and_its_test() {
     let targets: BTreeSet<String> = TARGETS.iter().map(|t| t.name.to_owned()).collect();
     assert_eq!(names("corpus").unwrap(), targets);

@@ -5,7 +5,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Mode, OFlags, fdatasync, fsync, openat, renameat};
+use rustix::fs::{AtFlags, Mode, OFlags, fdatasync, fsync, openat, renameat, unlinkat};
 
 /// The bytes of one journal.
 pub trait Storage {
@@ -95,9 +95,12 @@ fn write_anew(dir: &OwnedFd, name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(dir, temporary.as_str(), flags, FILE_MODE)?;
     // Written zeros, not reserved extents: only these are sure to take data on a full disk.
-    write_all(&file, 0, bytes)?;
-    fsync(&file)?;
-    renameat(dir, temporary.as_str(), dir, name)?;
+    let written = write_all(&file, 0, bytes).and_then(|()| Ok(fsync(&file)?));
+    if let Err(error) = written.and_then(|()| Ok(renameat(dir, temporary.as_str(), dir, name)?)) {
+        // What there is of it holds space that the disk may lack.
+        drop(unlinkat(dir, temporary.as_str(), AtFlags::empty()));
+        return Err(error);
+    }
     fsync(dir)?;
     Ok(file)
 }
@@ -115,4 +118,24 @@ fn write_all(file: &OwnedFd, mut offset: u64, mut bytes: &[u8]) -> io::Result<()
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_take_the_place_of_the_old_one_holds_no_space() {
+        let folder = tempfile::tempdir().unwrap();
+        // Nothing takes the place of a directory.
+        std::fs::create_dir(folder.path().join("journal")).unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(folder.path(), flags, Mode::empty()).unwrap();
+        assert!(write_anew(&dir, "journal", &[7; 4096]).is_err());
+        let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["journal"]);
+        std::fs::remove_dir(folder.path().join("journal")).unwrap();
+        write_anew(&dir, "journal", &[7; 4096]).unwrap();
+        assert_eq!(std::fs::read(folder.path().join("journal")).unwrap(), [7; 4096]);
+    }
 }

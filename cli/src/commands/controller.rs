@@ -3,11 +3,12 @@
 use crate::args::Global;
 use crate::failure::Failure;
 use clap::Args;
+use rumpus_controller::cluster::calendars;
 use rumpus_controller::cluster::config::Config;
+use rumpus_controller::cluster::core::Calendars;
 use rumpus_model::cluster::world::Radius;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -63,6 +64,9 @@ pub struct Controller {
     /// Address of the API server, for rules against being locked out
     #[arg(long, env = "RUMPUS_API_SERVER", default_value = "")]
     pub api_server: String,
+    /// Folder with the calendars that schedules may name: NAME.ics for each
+    #[arg(long, env = "RUMPUS_CALENDARS", value_name = "DIR")]
+    pub calendars: Option<PathBuf>,
     /// Instead of the pod's service account
     #[arg(long, env = "RUMPUS_KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -101,7 +105,7 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
         opt_in: args.opt_in.clone(),
         pod_delete: args.pod_delete,
         pod_evict: args.pod_evict,
-        calendars: BTreeMap::new(),
+        calendars: calendars(args.calendars.as_deref())?,
         kubeconfig: args.kubeconfig.clone(),
     };
     match rumpus_controller::cluster::run(&config) {
@@ -116,6 +120,14 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
             Err(Failure::refused(text, "look at the flags, the account and the API server"))
         }
     }
+}
+
+fn calendars(folder: Option<&Path>) -> Result<Calendars, Failure> {
+    let Some(folder) = folder else { return Ok(Calendars::new()) };
+    calendars::read(folder).map_err(|e| {
+        let hint = "mount a folder with NAME.ics for each calendar, or leave --calendars out";
+        Failure::usage(format!("read the calendars in {}: {e}", folder.display()), hint)
+    })
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 mod act;
 mod admission;
+pub mod calendars;
 mod clock;
 pub mod config;
 pub mod core;

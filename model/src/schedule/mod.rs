@@ -10,6 +10,7 @@ pub mod calendar;
 pub mod cron;
 mod gap;
 mod group;
+pub mod ics;
 pub mod random;
 pub mod record;
 pub mod simulate;

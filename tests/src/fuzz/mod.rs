@@ -7,12 +7,14 @@ mod duration_cidr;
 mod journal;
 mod policy;
 mod proc;
+mod world;
 
 pub use core::core;
 pub use duration_cidr::duration_cidr;
 pub use journal::journal;
 pub use policy::policy;
 pub use proc::proc;
+pub use world::world;
 
 /// One function over bytes, and the name of its binary and of its corpus.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +24,11 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "core", run: core::core },
     Target { name: "duration_cidr", run: duration_cidr },
     Target { name: "journal", run: journal },
     Target { name: "policy", run: policy },
     Target { name: "proc", run: proc },
+    Target { name: "world", run: world },
 ];

@@ -68,6 +68,9 @@ pub enum ClusterRefusal {
     /// As many runs of this policy are active as may be.
     #[error("{active} runs of this policy are active, and maxConcurrent is {most}")]
     PolicyBusy { active: usize, most: u32 },
+    /// With this pod all of its owner is gone; `None`: it has no owner, and nothing makes it anew.
+    #[error("{}, and the fault takes it down", only(pod, .owner.as_deref()))]
+    SingleReplica { owner: Option<String>, pod: String },
     #[error("{owner} would have {healthy} healthy pods left, and minHealthy is {required}")]
     TooFewHealthy { owner: String, healthy: usize, required: usize },
     #[error("node {node} would have {targets} targets, more than {most}")]
@@ -96,6 +99,13 @@ fn counts(reasons: &[(String, usize)]) -> String {
     reasons.iter().map(|(why, count)| format!("{count}: {why}")).collect::<Vec<_>>().join("; ")
 }
 
+fn only(pod: &str, owner: Option<&str>) -> String {
+    match owner {
+        Some(owner) => format!("{owner} wants one pod, {pod}"),
+        None => format!("{pod} has no owner that would make it anew"),
+    }
+}
+
 impl ClusterRefusal {
     /// Returns its name, as conditions and statuses show it.
     pub fn reason(&self) -> &'static str {
@@ -122,6 +132,7 @@ impl ClusterRefusal {
             Self::PeerPort { .. } => "PeerPort",
             Self::PeersExcepted => "PeersExcepted",
             Self::PolicyBusy { .. } => "PolicyBusy",
+            Self::SingleReplica { .. } => "SingleReplica",
             Self::TooFewHealthy { .. } => "TooFewHealthy",
             Self::TooManyOnNode { .. } => "TooManyOnNode",
             Self::TooManyPeers { .. } => "TooManyPeers",
@@ -150,7 +161,10 @@ impl ClusterRefusal {
                 )
             }
             Self::ContainerAmbiguous { .. } => "write `pods: {container: …}` with one of them".into(),
-            Self::DesiredUnknown { .. } => "leave the limits out, or select pods with an owner".into(),
+            Self::DesiredUnknown { .. } => {
+                "leave out minHealthy and maxUnavailable and write `limits: {singleReplica: Allow}`, or select other pods"
+                    .into()
+            }
             Self::FaultOverlaps { run, .. } => format!("wait until {run} has ended, or name disjoint peers"),
             Self::Halted { halt, .. } => format!("`rumpus resume` or `kubectl delete chaoshalt {halt}` lifts it"),
             Self::ListUnknown { list, .. } => format!("look at the right to list {list}, and at the API server"),
@@ -171,6 +185,9 @@ impl ClusterRefusal {
             Self::PeersExcepted => "widen `peers` or narrow `except`".into(),
             Self::PolicyBusy { .. } | Self::TooManyRuns { .. } | Self::TooManyRunsInNamespace { .. } => {
                 "wait until one has ended, or stop it".into()
+            }
+            Self::SingleReplica { .. } => {
+                "scale it up, select other pods, or write `limits: {singleReplica: Allow}`".into()
             }
             Self::TooFewHealthy { .. } | Self::TooManyUnavailable { .. } => {
                 "pick fewer, or wait until more of them are ready".into()

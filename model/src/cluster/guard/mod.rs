@@ -27,6 +27,7 @@ pub(crate) mod owner_pods;
 pub(crate) mod owners;
 pub(crate) mod protected;
 pub(crate) mod radius;
+pub(crate) mod single;
 pub(crate) mod unavailable;
 
 #[cfg(test)]
@@ -57,6 +58,7 @@ impl<'w> Case<'w> {
 /// Asks every guard behind the pick.
 pub(crate) fn all(case: &Case<'_>) -> Vec<ClusterRefusal> {
     let mut refusals = halted::check(case);
+    refusals.extend(single::check(case));
     refusals.extend(healthy::check(case));
     refusals.extend(unavailable::check(case));
     refusals.extend(budgets::check(case));

@@ -126,7 +126,7 @@ fn min_healthy_counts_what_is_left_after_the_pick_and_beside_active_runs() {
     assert_eq!(at(&World { active: Ok(vec![held(&["web-0"])]), ..shop() }), [], "counted once");
     assert_eq!(one(&World { owners: unknown(), ..shop() }, DELETE, &limits("1")), ["ListUnknown"]);
     let bare = ["web-0", "web-1", "web-2"].iter().fold(shop(), |w, n| with(w, n, |p| p.owner = None));
-    assert_eq!(one(&bare, DELETE, &limits("0")), ["DesiredUnknown"]);
+    assert_eq!(one(&bare, DELAY, &limits("0")), ["DesiredUnknown"]);
 }
 
 #[test]
@@ -246,4 +246,38 @@ fn active_runs_are_bounded_for_all_and_for_each_policy() {
     assert_eq!(one(&world, DELETE, ""), ["PolicyBusy"]);
     assert_eq!(one(&world, DELETE, "limits: {maxConcurrent: 2}"), [""; 0]);
     assert_eq!(one(&World { active: unknown(), ..shop() }, LOSS, ""), ["ListUnknown"]);
+}
+
+#[test]
+fn the_only_pod_of_an_owner_is_not_ended_by_a_policy_unless_it_says_so() {
+    let scaled = |desired| {
+        let mut world = shop();
+        world.owners.as_mut().unwrap().get_mut("u-web").unwrap().desired = desired;
+        world
+    };
+    let by_hand = |world: &World, fault: &str, more: &str| {
+        let policy = policy("selector: {matchLabels: {app: web}}", "count: 1", fault, more);
+        reasons(&plan(world, &crate::cluster::RunInput { policy_uid: None, ..input(policy) }, NOW))
+    };
+    let bare = ["web-0", "web-1", "web-2"].iter().fold(shop(), |w, n| with(w, n, |p| p.owner = None));
+    for fault in [KILL, DELETE, EVICT] {
+        for world in [scaled(Some(1)), scaled(Some(0)), bare.clone()] {
+            assert_eq!(one(&world, fault, ""), ["SingleReplica"], "{fault}");
+            assert_eq!(one(&world, fault, "limits: {singleReplica: Allow}"), [""; 0], "{fault}");
+            assert_eq!(by_hand(&world, fault, ""), [""; 0], "a one-off names its victim: {fault}");
+            assert_eq!(by_hand(&world, fault, "limits: {singleReplica: Refuse}"), ["SingleReplica"], "{fault}");
+        }
+        assert_eq!(one(&scaled(Some(2)), fault, ""), [""; 0], "{fault}");
+        assert_eq!(one(&scaled(None), fault, ""), ["DesiredUnknown"], "{fault}");
+        assert_eq!(one(&World { owners: Ok([].into()), ..shop() }, fault, ""), ["DesiredUnknown"], "{fault}");
+        assert_eq!(one(&World { owners: unknown(), ..shop() }, fault, ""), ["ListUnknown"], "{fault}");
+    }
+    for (fault, down) in [(CUT, true), (DELAY, false), (LOSS, false)] {
+        assert_eq!(one(&scaled(Some(1)), fault, ""), [""; 0], "it is put back: {fault}");
+        let strict = one(&scaled(Some(1)), fault, "limits: {singleReplica: Refuse}");
+        assert_eq!(strict == ["SingleReplica"], down, "{fault}");
+    }
+    let told = refusals(&planned(&scaled(Some(1)), DELETE, ""));
+    let owner = Some("shop/Deployment/web".to_owned());
+    assert!(told.contains(&ClusterRefusal::SingleReplica { owner, pod: "shop/web-0".into() }), "{told:?}");
 }

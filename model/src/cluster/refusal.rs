@@ -68,6 +68,9 @@ pub enum ClusterRefusal {
     /// As many runs of this policy are active as may be.
     #[error("{active} runs of this policy are active, and maxConcurrent is {most}")]
     PolicyBusy { active: usize, most: u32 },
+    /// Its owner replaces pods anyway.
+    #[error("{owner} is in the midst of a rollout: {why}")]
+    RolloutInProgress { owner: String, why: String },
     /// With this pod all of its owner is gone; `None`: it has no owner, and nothing makes it anew.
     #[error("{}, and the fault takes it down", only(pod, .owner.as_deref()))]
     SingleReplica { owner: Option<String>, pod: String },
@@ -132,6 +135,7 @@ impl ClusterRefusal {
             Self::PeerPort { .. } => "PeerPort",
             Self::PeersExcepted => "PeersExcepted",
             Self::PolicyBusy { .. } => "PolicyBusy",
+            Self::RolloutInProgress { .. } => "RolloutInProgress",
             Self::SingleReplica { .. } => "SingleReplica",
             Self::TooFewHealthy { .. } => "TooFewHealthy",
             Self::TooManyOnNode { .. } => "TooManyOnNode",
@@ -186,6 +190,7 @@ impl ClusterRefusal {
             Self::PolicyBusy { .. } | Self::TooManyRuns { .. } | Self::TooManyRunsInNamespace { .. } => {
                 "wait until one has ended, or stop it".into()
             }
+            Self::RolloutInProgress { .. } => "wait for it: `kubectl rollout status`".into(),
             Self::SingleReplica { .. } => {
                 "scale it up, select other pods, or write `limits: {singleReplica: Allow}`".into()
             }

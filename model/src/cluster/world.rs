@@ -4,6 +4,7 @@
 
 use super::labels::{LabelSelector, Labels};
 use super::pod::Pod;
+use super::rollout::Rollout;
 use crate::engine::Engine;
 use crate::scope::{Direction, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,13 +95,14 @@ impl Default for Rules {
 }
 
 /// What owns pods.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     pub kind: Text,
     pub namespace: Text,
     pub name: Text,
     /// How many pods there should be; `None` where its kind has no such number or it could not be read.
     pub desired: Option<u32>,
+    pub rollout: Rollout,
 }
 
 /// A namespace.

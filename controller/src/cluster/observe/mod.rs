@@ -19,6 +19,7 @@ pub mod slim;
 mod table;
 #[cfg(test)]
 mod tests;
+mod workload;
 mod world;
 
 /// Both clocks, as of a snapshot.
@@ -252,18 +253,7 @@ impl Observed {
         let shared = &mut self.shared;
         let row = |(meta, replicas, scheduled): (kube::core::ObjectMeta, Replicas, Scheduled)| Workload {
             owner: shared.owner(&meta),
-            top: Owner {
-                kind: shared.text(kind.name()),
-                namespace: shared.text(meta.namespace.as_deref().unwrap_or_default()),
-                name: meta.name.as_deref().unwrap_or_default().into(),
-                desired: match kind {
-                    WorkloadKind::DaemonSet => scheduled.desired_number_scheduled,
-                    WorkloadKind::Job => replicas.parallelism,
-                    WorkloadKind::Deployment | WorkloadKind::ReplicaSet | WorkloadKind::StatefulSet => {
-                        replicas.replicas
-                    }
-                },
-            },
+            top: workload::owner(shared, kind, &meta, &replicas, &scheduled),
         };
         let table = match kind {
             WorkloadKind::DaemonSet => &mut self.daemon_sets,

@@ -27,6 +27,7 @@ pub(crate) mod owner_pods;
 pub(crate) mod owners;
 pub(crate) mod protected;
 pub(crate) mod radius;
+pub(crate) mod rollout;
 pub(crate) mod single;
 pub(crate) mod unavailable;
 
@@ -58,6 +59,7 @@ impl<'w> Case<'w> {
 /// Asks every guard behind the pick.
 pub(crate) fn all(case: &Case<'_>) -> Vec<ClusterRefusal> {
     let mut refusals = halted::check(case);
+    refusals.extend(rollout::check(case));
     refusals.extend(single::check(case));
     refusals.extend(healthy::check(case));
     refusals.extend(unavailable::check(case));

@@ -3,6 +3,8 @@
 use crate::cluster::fixture::{
     NOW, budget, held, input, labels, planned, policy, reasons, refusals, shop, unknown, with,
 };
+use crate::cluster::pod::OwnerRef;
+use crate::cluster::rollout::{Midst, Rollout};
 use crate::cluster::world::{DelayScope, HaltRow, HaltScope, Namespace, World};
 use crate::cluster::{ClusterRefusal, plan};
 use crate::scope::Direction;
@@ -269,7 +271,8 @@ fn the_only_pod_of_an_owner_is_not_ended_by_a_policy_unless_it_says_so() {
         }
         assert_eq!(one(&scaled(Some(2)), fault, ""), [""; 0], "{fault}");
         assert_eq!(one(&scaled(None), fault, ""), ["DesiredUnknown"], "{fault}");
-        assert_eq!(one(&World { owners: Ok([].into()), ..shop() }, fault, ""), ["DesiredUnknown"], "{fault}");
+        let unseen = World { owners: Ok([].into()), ..shop() };
+        assert!(one(&unseen, fault, "").contains(&"DesiredUnknown"), "{fault}");
         assert_eq!(one(&World { owners: unknown(), ..shop() }, fault, ""), ["ListUnknown"], "{fault}");
     }
     for (fault, down) in [(CUT, true), (DELAY, false), (LOSS, false)] {
@@ -280,4 +283,33 @@ fn the_only_pod_of_an_owner_is_not_ended_by_a_policy_unless_it_says_so() {
     let told = refusals(&planned(&scaled(Some(1)), DELETE, ""));
     let owner = Some("shop/Deployment/web".to_owned());
     assert!(told.contains(&ClusterRefusal::SingleReplica { owner, pod: "shop/web-0".into() }), "{told:?}");
+}
+
+#[test]
+fn a_rollout_in_progress_refuses_and_so_does_one_that_nobody_can_see() {
+    let at = |rollout| {
+        let mut world = shop();
+        world.owners.as_mut().unwrap().get_mut("u-web").unwrap().rollout = rollout;
+        world
+    };
+    let midst = Rollout::Underway(Midst::Updating { updated: 1, wanted: 3 });
+    let (owner, why) = ("shop/Deployment/web".to_owned(), "1 of 3 pods are updated".to_owned());
+    let refusal = [ClusterRefusal::RolloutInProgress { owner, why }];
+    for fault in [LOSS, CUT, DELAY, KILL, DELETE, EVICT] {
+        assert_eq!(refusals(&planned(&at(midst), fault, "limits: {singleReplica: Allow}")), refusal, "{fault}");
+        assert_eq!(one(&at(Rollout::Done), fault, ""), [""; 0], "{fault}");
+        assert_eq!(one(&at(Rollout::None), fault, ""), [""; 0], "{fault}");
+    }
+    assert_eq!(one(&World { owners: unknown(), ..shop() }, LOSS, ""), ["ListUnknown"]);
+    for kind in ["DaemonSet", "Deployment", "ReplicaSet", "StatefulSet", "Job", "Rollout"] {
+        let unseen = ["web-0", "web-1", "web-2"].iter().fold(shop(), |world, name| {
+            with(world, name, |p| {
+                p.owner = Some(OwnerRef { kind: kind.into(), name: "new".into(), uid: "u-new".into() });
+            })
+        });
+        let refused = !["Job", "Rollout"].contains(&kind);
+        assert_eq!(one(&unseen, LOSS, "") == ["ListUnknown"], refused, "{kind}");
+    }
+    let bare = ["web-0", "web-1", "web-2"].iter().fold(shop(), |w, n| with(w, n, |p| p.owner = None));
+    assert_eq!(one(&World { owners: unknown(), ..bare }, LOSS, ""), [""; 0], "nobody's pods have no rollout");
 }

@@ -7,6 +7,7 @@
 pub mod world;
 
 pub mod labels;
+pub mod freeze;
 pub mod pod;
 pub mod rollout;
 

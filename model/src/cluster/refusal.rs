@@ -1,5 +1,6 @@
 //! Saying no to a run in a cluster, as a value with its facts.
 
+use super::freeze::{FREEZE, FREEZE_UNTIL};
 use super::load::{Load, some};
 use super::world::MAX_PODS;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub enum ClusterRefusal {
     /// An active run delays packets of the same peers.
     #[error("run {run} already delays packets of the same peers on {pod}")]
     FaultOverlaps { pod: String, run: String },
+    /// Its annotations say so.
+    #[error("namespace {namespace} is frozen {until}: {reason}")]
+    Frozen { namespace: String, until: String, reason: String },
     #[error("ChaosHalt {halt} ({scope}) stands: {reason}")]
     Halted { halt: String, scope: String, reason: String },
     /// A list could not be read, and what it says is needed.
@@ -121,6 +125,7 @@ impl ClusterRefusal {
             Self::ContainerAmbiguous { .. } => "ContainerAmbiguous",
             Self::DesiredUnknown { .. } => "DesiredUnknown",
             Self::FaultOverlaps { .. } => "FaultOverlaps",
+            Self::Frozen { .. } => "Frozen",
             Self::Halted { .. } => "Halted",
             Self::ListUnknown { .. } => "ListUnknown",
             Self::ManyBudgets { .. } => "ManyBudgets",
@@ -170,6 +175,9 @@ impl ClusterRefusal {
                     .into()
             }
             Self::FaultOverlaps { run, .. } => format!("wait until {run} has ended, or name disjoint peers"),
+            Self::Frozen { namespace, .. } => {
+                format!("wait for its end, or lift it: `kubectl annotate namespace {namespace} {FREEZE}- {FREEZE_UNTIL}-`")
+            }
             Self::Halted { halt, .. } => format!("`rumpus resume` or `kubectl delete chaoshalt {halt}` lifts it"),
             Self::ListUnknown { list, .. } => format!("look at the right to list {list}, and at the API server"),
             Self::ManyBudgets { .. } => "use podDelete, or mend the budgets".into(),

@@ -2,6 +2,7 @@
 //!
 //! Each list is known or *could not be read, and why*; an empty list is an answer, an unknown one is not.
 
+use super::freeze::Freeze;
 use super::labels::{LabelSelector, Labels};
 use super::pod::Pod;
 use super::rollout::Rollout;
@@ -111,6 +112,7 @@ pub struct Namespace {
     pub labels: Labels,
     /// Most pods of it that it lets be under fault at once, or what its annotation says instead of a number.
     pub max_pods: Option<Result<u32, Text>>,
+    pub freeze: Option<Freeze>,
 }
 
 /// Annotation by which a namespace says how many of its pods may be under fault at once.
@@ -122,7 +124,13 @@ impl Namespace {
         // `parse` alone takes a sign.
         let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let number = |text: &str| Some(text).filter(digits).and_then(|text| text.parse().ok());
-        Self { labels, max_pods: max_pods.map(|text| number(text).ok_or_else(|| text.into())) }
+        Self { labels, max_pods: max_pods.map(|text| number(text).ok_or_else(|| text.into())), freeze: None }
+    }
+
+    /// Declares a freeze.
+    #[must_use]
+    pub fn frozen(self, freeze: Option<Freeze>) -> Self {
+        Self { freeze, ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use pods::Shared;
 use rumpus_cluster::{ChaosHalt, ChaosNode};
+use rumpus_model::cluster::freeze::{FREEZE, FREEZE_UNTIL, Freeze};
 use rumpus_model::cluster::pod::{OwnerRef, Pod};
 use rumpus_model::cluster::world::{HaltRow, MAX_PODS, Namespace, Node, Owner, Pdb, Text};
 use slim::{Replicas, Scheduled, SlimBudget, SlimNamespace, SlimNode, SlimPod, SlimService, SlimSlice};
@@ -120,8 +121,9 @@ impl Observed {
                 let shared = &mut self.shared;
                 let row = |n: SlimNamespace| {
                     let name = shared.text(n.metadata.name.as_deref().unwrap_or_default());
-                    let own = n.metadata.annotations.as_ref().and_then(|a| a.get(MAX_PODS));
-                    (name, Namespace::new(shared.labels(&n.metadata), own.map(String::as_str)))
+                    let says = |key: &str| n.metadata.annotations.as_ref()?.get(key).map(String::as_str);
+                    let freeze = Freeze::read(says(FREEZE), says(FREEZE_UNTIL));
+                    (name, Namespace::new(shared.labels(&n.metadata), says(MAX_PODS)).frozen(freeze))
                 };
                 self.namespaces.take(told.map(row), boot);
                 Vec::new()

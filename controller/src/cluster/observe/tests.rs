@@ -6,6 +6,7 @@ use super::{At, Change, News, Observed, WorkloadKind, look};
 use rumpus_cluster::ChaosNode;
 use rumpus_cluster::fake::{Answer, server};
 use rumpus_model::cluster::World;
+use rumpus_model::cluster::freeze::{Freeze, Until};
 use rumpus_model::cluster::rollout::{Midst, Rollout};
 use rumpus_model::cluster::world::Rules;
 use serde::de::DeserializeOwned;
@@ -156,6 +157,8 @@ async fn what_a_namespace_allows_of_itself_is_read_whatever_else_is_noted_on_it(
     let mut annotations: std::collections::BTreeMap<String, &str> =
         (0..20).map(|n| (format!("example.com/note-{n}"), "x")).collect();
     annotations.insert("rumpus.dev/max-pods".into(), "3");
+    annotations.insert("rumpus.dev/freeze".into(), "sale");
+    annotations.insert("rumpus.dev/freeze-until".into(), "2026-12-01T00:00:00Z");
     let shop = json!({"metadata": {"name": "shop", "uid": "u-shop", "annotations": annotations}});
     let data = json!({"metadata": {"name": "data", "uid": "u-data", "annotations": {"rumpus.dev/max-pods": "many"}}});
     let free = json!({"metadata": {"name": "free", "uid": "u-free"}});
@@ -166,6 +169,9 @@ async fn what_a_namespace_allows_of_itself_is_read_whatever_else_is_noted_on_it(
     let world = look::world(&cluster, &Rules::default(), Vec::new(), now()).await;
     let of = |name: &str| world.namespaces.as_ref().unwrap()[name].max_pods.clone();
     assert_eq!((of("shop"), of("data"), of("free")), (Some(Ok(3)), Some(Err("many".into())), None));
+    let freeze = |name: &str| world.namespaces.as_ref().unwrap()[name].freeze.clone();
+    let until = Until::At(1_796_083_200, "2026-12-01T00:00:00Z".into());
+    assert_eq!((freeze("shop"), freeze("free")), (Some(Freeze { reason: "sale".into(), until }), None));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Reasons not to act in a cluster, one file each; `all` shows the order. Each fails closed: unknown
 //! means no.
 //!
-//! `protected`, `opt_in` and `excluded` look at one pod or namespace while pods are selected; the others look at what
+//! `protected`, `opt_in`, `frozen` and `excluded` look at one pod or namespace while pods are selected; the others look at what
 //! was picked, and refuse the whole run.
 
 use super::plan::{PeerEntry, RunInput};
@@ -16,6 +16,7 @@ pub(crate) mod capable;
 pub(crate) mod cluster_pods;
 pub(crate) mod concurrent;
 pub(crate) mod excluded;
+pub(crate) mod frozen;
 pub(crate) mod halted;
 pub(crate) mod healthy;
 pub(crate) mod held;

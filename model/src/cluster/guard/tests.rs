@@ -3,6 +3,7 @@
 use crate::cluster::fixture::{
     NOW, budget, held, input, labels, planned, policy, reasons, refusals, shop, unknown, with,
 };
+use crate::cluster::freeze::Freeze;
 use crate::cluster::pod::OwnerRef;
 use crate::cluster::rollout::{Midst, Rollout};
 use crate::cluster::world::{DelayScope, HaltRow, HaltScope, Namespace, World};
@@ -312,4 +313,36 @@ fn a_rollout_in_progress_refuses_and_so_does_one_that_nobody_can_see() {
     }
     let bare = ["web-0", "web-1", "web-2"].iter().fold(shop(), |w, n| with(w, n, |p| p.owner = None));
     assert_eq!(one(&World { owners: unknown(), ..bare }, LOSS, ""), [""; 0], "nobody's pods have no rollout");
+}
+
+#[test]
+fn nothing_of_a_frozen_namespace_is_hit_until_its_end() {
+    let at = |until: &str| {
+        let mut world = shop();
+        let namespace = world.namespaces.as_mut().unwrap().get_mut("shop").unwrap();
+        namespace.freeze = Freeze::read(Some("sale"), Some(until));
+        world
+    };
+    // A million seconds after the epoch is the twelfth.
+    let (before, after) = ("1970-01-12T13:46:40Z", "1970-01-12T13:46:41Z");
+    let frozen = |until: &str| {
+        let (namespace, reason) = ("shop".into(), "sale".into());
+        Some(ClusterRefusal::Frozen { namespace, until: until.into(), reason })
+    };
+    for fault in [LOSS, DELETE] {
+        assert_eq!(refusals(&planned(&at(before), fault, "")), [], "{fault}");
+        let plan = planned(&at(after), fault, "");
+        assert_eq!(refusals(&plan).first(), frozen(&format!("until {after}")).as_ref(), "{fault}");
+        assert!(!plan.acts());
+        let unread = refusals(&planned(&at("soon"), fault, ""));
+        let told = frozen("and its end cannot be read (rumpus.dev/freeze-until is \"soon\")");
+        assert_eq!(unread.first(), told.as_ref(), "{fault}");
+    }
+    let everywhere = policy("allNamespaces: true, selector: {matchLabels: {app: web}}", "all: true", LOSS, "");
+    let mut world = with(at(after), "web-1", |p| p.namespace = "data".into());
+    let opted = Namespace::new(labels(&[("rumpus.dev/chaos", "enabled")]), None);
+    world.namespaces.as_mut().unwrap().insert("data".into(), opted);
+    let plan = plan(&world, &input(everywhere), NOW);
+    let left = (plan.left_out[0].reason.as_str(), plan.left_out[0].count);
+    assert_eq!((left, plan.targets().count(), reasons(&plan)), (("Frozen", 2), 1, vec![]));
 }

@@ -16,6 +16,8 @@ pub enum Reason {
     Excluded,
     /// Succeeded or Failed.
     Finished,
+    /// By its namespace's annotation, for now.
+    Frozen,
     HostNetwork,
     NamespaceExcluded,
     NamespaceUnknown,
@@ -39,10 +41,11 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ContainerNotRunning,
         Self::Excluded,
         Self::Finished,
+        Self::Frozen,
         Self::HostNetwork,
         Self::NamespaceExcluded,
         Self::NamespaceUnknown,
@@ -66,6 +69,7 @@ impl Reason {
             Self::ContainerNotRunning => "its container does not run",
             Self::Excluded => "excluded by the policy",
             Self::Finished => "has succeeded or failed",
+            Self::Frozen => "its namespace is frozen",
             Self::HostNetwork => "shares its node's network, which a network fault never hits",
             Self::NamespaceExcluded => "its namespace carries rumpus.dev/exclude=true",
             Self::NamespaceUnknown => "its namespace could not be found",

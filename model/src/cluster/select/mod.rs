@@ -3,7 +3,7 @@
 //! One pass over the pods. A pod that the selector does not match is no candidate and is not counted; exclusions and
 //! guards win over everything that selects.
 
-use super::guard::{excluded, opt_in, protected};
+use super::guard::{excluded, frozen, opt_in, protected};
 use super::plan::RunInput;
 use super::pod::{Container, Phase, Pod};
 use super::refusal::ClusterRefusal;
@@ -59,7 +59,7 @@ pub(crate) fn find<'w>(world: &'w World, selector: &PodSelector, input: &RunInpu
     };
     let named: Vec<&str> = selector.namespaces.names(&input.namespace);
     for namespace in &named {
-        found.refusals.extend(namespace_refusal(world, namespaces, namespace));
+        found.refusals.extend(namespace_refusal(world, namespaces, namespace, now));
     }
     let fault = &input.policy.experiment.fault;
     let lists = Lists { namespaces, nodes };
@@ -70,7 +70,7 @@ pub(crate) fn find<'w>(world: &'w World, selector: &PodSelector, input: &RunInpu
             Some((namespace, within, barred)) if Arc::ptr_eq(namespace, &pod.namespace) => (within, barred),
             Some(_) | None => {
                 let within = selector.namespaces.is_all() || named.contains(&&*pod.namespace);
-                let barred = if within { barred(world, &lists, &pod.namespace) } else { None };
+                let barred = if within { barred(world, &lists, &pod.namespace, now) } else { None };
                 last = Some((&pod.namespace, within, barred));
                 (within, barred)
             }
@@ -89,24 +89,39 @@ pub(crate) fn find<'w>(world: &'w World, selector: &PodSelector, input: &RunInpu
 }
 
 /// Refuses a namespace that the policy names and that may not be hit.
-fn namespace_refusal(world: &World, namespaces: &BTreeMap<Text, Namespace>, namespace: &str) -> Option<ClusterRefusal> {
+fn namespace_refusal(
+    world: &World,
+    namespaces: &BTreeMap<Text, Namespace>,
+    namespace: &str,
+    now: Seconds,
+) -> Option<ClusterRefusal> {
     if let Some(why) = protected::namespace(&world.rules, namespace) {
         return Some(ClusterRefusal::ProtectedNamespace { namespace: namespace.into(), why: why.into() });
     }
     let Some(found) = namespaces.get(namespace) else {
         return Some(ClusterRefusal::NamespaceMissing { namespace: namespace.into() });
     };
-    opt_in::missing(&world.rules, found).map(|label| ClusterRefusal::NotOptedIn { namespace: namespace.into(), label })
+    if let Some(label) = opt_in::missing(&world.rules, found) {
+        return Some(ClusterRefusal::NotOptedIn { namespace: namespace.into(), label });
+    }
+    frozen::standing(found, now).map(|freeze| ClusterRefusal::Frozen {
+        namespace: namespace.into(),
+        until: freeze.until.to_string(),
+        reason: freeze.reason.to_string(),
+    })
 }
 
 /// Returns why nothing of a namespace is hit, or nothing.
-fn barred(world: &World, lists: &Lists<'_>, namespace: &str) -> Option<Reason> {
+fn barred(world: &World, lists: &Lists<'_>, namespace: &str, now: Seconds) -> Option<Reason> {
     if protected::namespace(&world.rules, namespace).is_some() {
         return Some(Reason::Protected);
     }
     let Some(found) = lists.namespaces.get(namespace) else { return Some(Reason::NamespaceUnknown) };
     if opt_in::missing(&world.rules, found).is_some() {
         return Some(Reason::NotOptedIn);
+    }
+    if frozen::standing(found, now).is_some() {
+        return Some(Reason::Frozen);
     }
     excluded::labels(&found.labels).then_some(Reason::NamespaceExcluded)
 }

@@ -10,6 +10,7 @@ pub mod labels;
 pub mod freeze;
 pub mod pod;
 pub mod rollout;
+pub mod says;
 
 pub mod select;
 

@@ -6,6 +6,7 @@ use super::freeze::Freeze;
 use super::labels::{LabelSelector, Labels};
 use super::pod::Pod;
 use super::rollout::Rollout;
+use super::says::Says;
 use crate::engine::Engine;
 use crate::scope::{Direction, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,6 +105,8 @@ pub struct Owner {
     /// How many pods there should be; `None` where its kind has no such number or it could not be read.
     pub desired: Option<u32>,
     pub rollout: Rollout,
+    /// By its annotation or label.
+    pub says: Option<Says>,
 }
 
 /// A namespace.
@@ -113,6 +116,8 @@ pub struct Namespace {
     /// Most pods of it that it lets be under fault at once, or what its annotation says instead of a number.
     pub max_pods: Option<Result<u32, Text>>,
     pub freeze: Option<Freeze>,
+    /// By its annotation, to those of its pods about which nothing narrower is said.
+    pub says: Option<Says>,
 }
 
 /// Annotation by which a namespace says how many of its pods may be under fault at once.
@@ -124,13 +129,12 @@ impl Namespace {
         // `parse` alone takes a sign.
         let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let number = |text: &str| Some(text).filter(digits).and_then(|text| text.parse().ok());
-        Self { labels, max_pods: max_pods.map(|text| number(text).ok_or_else(|| text.into())), freeze: None }
-    }
-
-    /// Declares a freeze.
-    #[must_use]
-    pub fn frozen(self, freeze: Option<Freeze>) -> Self {
-        Self { freeze, ..self }
+        Self {
+            labels,
+            max_pods: max_pods.map(|text| number(text).ok_or_else(|| text.into())),
+            freeze: None,
+            says: None,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use pods::Shared;
 use rumpus_cluster::{ChaosHalt, ChaosNode};
 use rumpus_model::cluster::freeze::{FREEZE, FREEZE_UNTIL, Freeze};
 use rumpus_model::cluster::pod::{OwnerRef, Pod};
+use rumpus_model::cluster::says::{CHAOS, Says};
 use rumpus_model::cluster::world::{HaltRow, MAX_PODS, Namespace, Node, Owner, Pdb, Text};
 use slim::{Replicas, Scheduled, SlimBudget, SlimNamespace, SlimNode, SlimPod, SlimService, SlimSlice};
 use std::collections::BTreeMap;
@@ -123,7 +124,8 @@ impl Observed {
                     let name = shared.text(n.metadata.name.as_deref().unwrap_or_default());
                     let says = |key: &str| n.metadata.annotations.as_ref()?.get(key).map(String::as_str);
                     let freeze = Freeze::read(says(FREEZE), says(FREEZE_UNTIL));
-                    (name, Namespace::new(shared.labels(&n.metadata), says(MAX_PODS)).frozen(freeze))
+                    let namespace = Namespace::new(shared.labels(&n.metadata), says(MAX_PODS));
+                    (name, Namespace { freeze, says: says(CHAOS).map(Says::read), ..namespace })
                 };
                 self.namespaces.take(told.map(row), boot);
                 Vec::new()

@@ -8,6 +8,7 @@ use rumpus_cluster::fake::{Answer, server};
 use rumpus_model::cluster::World;
 use rumpus_model::cluster::freeze::{Freeze, Until};
 use rumpus_model::cluster::rollout::{Midst, Rollout};
+use rumpus_model::cluster::says::Says;
 use rumpus_model::cluster::world::Rules;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -57,7 +58,9 @@ fn a_pod_belongs_to_its_deployment_whichever_list_comes_first() {
     let workload = |kind| move |told: Told<(kube::core::ObjectMeta, _, _)>| Change::Workload(kind, told);
     let set: kube::core::ObjectMeta =
         of(json!({"name": "web-5d", "namespace": "shop", "ownerReferences": [owner("Deployment", "web")]}));
-    let deployment: kube::core::ObjectMeta = of(json!({"name": "web", "namespace": "shop"}));
+    let deployment: kube::core::ObjectMeta =
+        of(json!({"name": "web", "namespace": "shop", "labels": {"rumpus.dev/chaos": "enabled"},
+            "annotations": {"rumpus.dev/chaos": "perhaps"}}));
     let replicas = |n| (of(json!({"replicas": n})), of(json!({})));
     let row = |meta, (r, s)| (meta, r, s);
     whole(&mut observed, workload(WorkloadKind::ReplicaSet), vec![("uid-web-5d", row(set, replicas(3)))]);
@@ -72,6 +75,7 @@ fn a_pod_belongs_to_its_deployment_whichever_list_comes_first() {
     let owners = world.owners.unwrap();
     assert_eq!(owners.len(), 1, "{owners:?}");
     assert_eq!(owners["uid-web"].desired, Some(3));
+    assert_eq!(owners["uid-web"].says, Some(Says::Unclear("perhaps".into())));
 }
 
 #[test]
@@ -161,7 +165,7 @@ async fn what_a_namespace_allows_of_itself_is_read_whatever_else_is_noted_on_it(
     annotations.insert("rumpus.dev/freeze-until".into(), "2026-12-01T00:00:00Z");
     let shop = json!({"metadata": {"name": "shop", "uid": "u-shop", "annotations": annotations}});
     let data = json!({"metadata": {"name": "data", "uid": "u-data", "annotations": {"rumpus.dev/max-pods": "many"}}});
-    let free = json!({"metadata": {"name": "free", "uid": "u-free"}});
+    let free = json!({"metadata": {"name": "free", "uid": "u-free", "annotations": {"rumpus.dev/chaos": "disabled"}}});
     let (cluster, _) = server(Duration::from_secs(1), move |asked| {
         let items = if asked.path.ends_with("/namespaces") { json!([shop, data, free]) } else { json!([]) };
         Answer::Object(json!({"metadata": {}, "items": items}))
@@ -169,6 +173,8 @@ async fn what_a_namespace_allows_of_itself_is_read_whatever_else_is_noted_on_it(
     let world = look::world(&cluster, &Rules::default(), Vec::new(), now()).await;
     let of = |name: &str| world.namespaces.as_ref().unwrap()[name].max_pods.clone();
     assert_eq!((of("shop"), of("data"), of("free")), (Some(Ok(3)), Some(Err("many".into())), None));
+    let says = |name: &str| world.namespaces.as_ref().unwrap()[name].says.clone();
+    assert_eq!((says("shop"), says("free")), (None, Some(Says::Disabled)));
     let freeze = |name: &str| world.namespaces.as_ref().unwrap()[name].freeze.clone();
     let until = Until::At(1_796_083_200, "2026-12-01T00:00:00Z".into());
     assert_eq!((freeze("shop"), freeze("free")), (Some(Freeze { reason: "sale".into(), until }), None));

@@ -5,6 +5,7 @@ use super::pods::Shared;
 use super::slim::{Replicas, Scheduled};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rumpus_model::cluster::rollout::{Counts, Rollout};
+use rumpus_model::cluster::says::{CHAOS, Says};
 use rumpus_model::cluster::world::Owner;
 
 pub(super) fn owner(
@@ -25,6 +26,10 @@ pub(super) fn owner(
         name: meta.name.as_deref().unwrap_or_default().into(),
         desired,
         rollout: rollout(kind, meta, desired, spec, status),
+        says: {
+            let written = |texts: Option<&std::collections::BTreeMap<String, String>>| texts?.get(CHAOS).cloned();
+            Says::of(written(meta.annotations.as_ref()).as_deref(), written(meta.labels.as_ref()).as_deref())
+        },
     }
 }
 

@@ -8,9 +8,9 @@ use crate::cluster::rollout::Rollout;
 use crate::cluster::world::{Owner, Text};
 use std::collections::BTreeMap;
 
-/// Kinds that have rollouts, and the one through which a Deployment has them: one that is not in the snapshot is not
-/// known to stand still. Of other kinds nothing could be read.
-const KINDS: [&str; 4] = ["DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"];
+/// Kinds that a snapshot has: of one that is not in it nobody knows whether it stands still, or has opted out. Of other
+/// kinds nothing could be read.
+const KINDS: [&str; 5] = ["DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"];
 
 pub(crate) fn check(case: &Case<'_>) -> Vec<ClusterRefusal> {
     if case.picked.iter().all(|pod| pod.owner.is_none()) {

@@ -6,6 +6,7 @@ use crate::cluster::fixture::{
 use crate::cluster::freeze::Freeze;
 use crate::cluster::pod::OwnerRef;
 use crate::cluster::rollout::{Midst, Rollout};
+use crate::cluster::says::Says;
 use crate::cluster::world::{DelayScope, HaltRow, HaltScope, Namespace, World};
 use crate::cluster::{ClusterRefusal, plan};
 use crate::scope::Direction;
@@ -308,7 +309,7 @@ fn a_rollout_in_progress_refuses_and_so_does_one_that_nobody_can_see() {
                 p.owner = Some(OwnerRef { kind: kind.into(), name: "new".into(), uid: "u-new".into() });
             })
         });
-        let refused = !["Job", "Rollout"].contains(&kind);
+        let refused = kind != "Rollout";
         assert_eq!(one(&unseen, LOSS, "") == ["ListUnknown"], refused, "{kind}");
     }
     let bare = ["web-0", "web-1", "web-2"].iter().fold(shop(), |w, n| with(w, n, |p| p.owner = None));
@@ -345,4 +346,47 @@ fn nothing_of_a_frozen_namespace_is_hit_until_its_end() {
     let plan = plan(&world, &input(everywhere), NOW);
     let left = (plan.left_out[0].reason.as_str(), plan.left_out[0].count);
     assert_eq!((left, plan.targets().count(), reasons(&plan)), (("Frozen", 2), 1, vec![]));
+}
+
+#[test]
+fn within_a_namespace_the_narrowest_that_says_something_decides() {
+    const SAID: [Option<&str>; 4] = [None, Some("enabled"), Some("disabled"), Some("yes")];
+    for (pod, owner, namespace) in
+        SAID.iter().flat_map(|p| SAID.iter().flat_map(move |o| SAID.iter().map(move |n| (*p, *o, *n))))
+    {
+        let mut world = with(shop(), "web-0", |p| {
+            p.labels = labels(
+                &[&[("app", "web")][..], &pod.map(|says| ("rumpus.dev/chaos", says)).into_iter().collect::<Vec<_>>()]
+                    .concat(),
+            );
+        });
+        world.owners.as_mut().unwrap().get_mut("u-web").unwrap().says = owner.map(Says::read);
+        world.namespaces.as_mut().unwrap().get_mut("shop").unwrap().says = namespace.map(Says::read);
+        let expected = match (pod, owner, namespace) {
+            (Some("enabled"), _, _) | (None, Some("enabled"), _) | (None, None, Some("enabled") | None) => None,
+            (Some("disabled"), _, _) => Some("PodDisabled"),
+            (None, Some("disabled"), _) => Some("OwnerDisabled"),
+            (None, None, Some("disabled")) => Some("NamespaceDisabled"),
+            (_, _, _) => Some("OptInUnclear"),
+        };
+        let plan = planned(&world, LOSS, "");
+        let of = |reason: &str| {
+            plan.left_out.iter().any(|l| l.reason == reason && l.examples.contains(&"shop/web-0".into()))
+        };
+        assert_eq!(plan.targets().any(|t| t.pod == "web-0"), expected.is_none(), "{pod:?} {owner:?} {namespace:?}");
+        assert!(expected.is_none_or(of), "{pod:?} {owner:?} {namespace:?}: {:?}", plan.left_out);
+        let named = plan.notes.iter().any(|note| note.ends_with("\"yes\", which is neither enabled nor disabled"));
+        assert!(named || expected != Some("OptInUnclear"), "{:?}", plan.notes);
+    }
+}
+
+#[test]
+fn no_level_opens_a_namespace_that_has_not_opted_in_or_a_pod_that_is_excluded() {
+    let mut world = with(shop(), "web-0", |p| p.labels = labels(&[("app", "web"), ("rumpus.dev/chaos", "enabled")]));
+    world.owners.as_mut().unwrap().get_mut("u-web").unwrap().says = Some(Says::Enabled);
+    world.namespaces.as_mut().unwrap().get_mut("shop").unwrap().labels = labels(&[]);
+    assert_eq!(left_out(&world, LOSS), [("NotOptedIn".to_owned(), 3)]);
+    let both = [("app", "web"), ("rumpus.dev/chaos", "enabled"), ("rumpus.dev/exclude", "true")];
+    let world = with(shop(), "web-0", |p| p.labels = labels(&both));
+    assert_eq!(left_out(&world, LOSS), [("OptedOut".to_owned(), 1)]);
 }

@@ -19,6 +19,8 @@ pub enum Reason {
     /// By its namespace's annotation, for now.
     Frozen,
     HostNetwork,
+    /// By its annotation, and nothing narrower says otherwise.
+    NamespaceDisabled,
     NamespaceExcluded,
     NamespaceUnknown,
     NoSuchContainer,
@@ -27,11 +29,15 @@ pub enum Reason {
     NotPicked,
     NotReady,
     NotScheduled,
+    /// Neither enabled nor disabled.
+    OptInUnclear,
     /// By its own label.
     OptedOut,
     OtherPhase,
+    OwnerDisabled,
     /// As many of its owner are picked as may be.
     OwnerFull,
+    PodDisabled,
     Protected,
     Ready,
     /// It runs in a kernel of its own.
@@ -41,12 +47,13 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::ContainerNotRunning,
         Self::Excluded,
         Self::Finished,
         Self::Frozen,
         Self::HostNetwork,
+        Self::NamespaceDisabled,
         Self::NamespaceExcluded,
         Self::NamespaceUnknown,
         Self::NoSuchContainer,
@@ -54,9 +61,12 @@ impl Reason {
         Self::NotPicked,
         Self::NotReady,
         Self::NotScheduled,
+        Self::OptInUnclear,
         Self::OptedOut,
         Self::OtherPhase,
+        Self::OwnerDisabled,
         Self::OwnerFull,
+        Self::PodDisabled,
         Self::Protected,
         Self::Ready,
         Self::Sandboxed,
@@ -71,6 +81,9 @@ impl Reason {
             Self::Finished => "has succeeded or failed",
             Self::Frozen => "its namespace is frozen",
             Self::HostNetwork => "shares its node's network, which a network fault never hits",
+            Self::NamespaceDisabled => {
+                "its namespace says rumpus.dev/chaos: disabled, and nothing narrower says enabled"
+            }
             Self::NamespaceExcluded => "its namespace carries rumpus.dev/exclude=true",
             Self::NamespaceUnknown => "its namespace could not be found",
             Self::NoSuchContainer => "has no such container",
@@ -78,9 +91,14 @@ impl Reason {
             Self::NotPicked => "matched, not picked",
             Self::NotReady => "not ready",
             Self::NotScheduled => "is on no node",
+            Self::OptInUnclear => {
+                "its rumpus.dev/chaos, or its owner's or namespace's, is neither enabled nor disabled"
+            }
             Self::OptedOut => "carries rumpus.dev/exclude=true",
             Self::OtherPhase => "is in another phase",
+            Self::OwnerDisabled => "its owner says rumpus.dev/chaos: disabled",
             Self::OwnerFull => "matched, and enough of its owner are picked",
+            Self::PodDisabled => "carries rumpus.dev/chaos=disabled",
             Self::Protected => "its namespace is protected",
             Self::Ready => "ready, and those are meant that are not",
             Self::Sandboxed => "runs in a sandbox (gVisor, Kata), which an agent does not reach",

@@ -23,6 +23,7 @@ mod pick;
 
 pub mod guard;
 pub mod load;
+pub mod explain;
 pub mod peers;
 pub mod plan;
 pub mod refusal;

@@ -9,7 +9,7 @@ use crate::cluster::pod::{Phase, Pod};
 use crate::cluster::refusal::ClusterRefusal;
 use crate::cluster::says::{CHAOS, Says};
 use crate::cluster::world::{Namespace, Node, Seconds, Text, Unknown, World};
-use crate::fault::Fault;
+use crate::policy::Experiment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,9 +22,9 @@ pub(crate) struct Asked<'w> {
     pub(crate) named: Vec<&'w str>,
     pub(crate) levels: opt_in::Levels<'w>,
     pub(crate) now: Seconds,
+    pub(crate) selector: &'w PodSelector,
     nodes: &'w BTreeMap<Text, Node>,
-    selector: &'w PodSelector,
-    fault: &'w Fault,
+    experiment: &'w Experiment,
 }
 
 /// What is said of a namespace, and holds for each of its pods.
@@ -77,10 +77,10 @@ impl<'w> Asked<'w> {
                 return Err([pods.err(), namespaces.err(), nodes.err()].into_iter().flatten().collect());
             }
         };
-        let fault = &input.policy.experiment.fault;
+        let experiment = &input.policy.experiment;
         let named = selector.namespaces.names(&input.namespace);
         let levels = opt_in::Levels::of(world);
-        Ok((Self { world, namespaces, named, levels, now, nodes, selector, fault }, pods))
+        Ok((Self { world, namespaces, named, levels, now, selector, nodes, experiment }, pods))
     }
 
     /// Looks at a namespace.
@@ -110,8 +110,7 @@ impl<'w> Asked<'w> {
         if matches!(within, Within::Elsewhere) {
             return Verdict::Unmatched(Missed::Namespaces);
         }
-        let zone = |node: &'w str| self.nodes.get(node).and_then(|n| n.zone.as_deref());
-        if let Some(missed) = self.selector.misses(pod, zone) {
+        if let Some(missed) = self.selector.misses(pod, || self.zone(pod)) {
             return Verdict::Unmatched(missed);
         }
         let says = match within {
@@ -120,6 +119,17 @@ impl<'w> Asked<'w> {
             Within::Open(says) => says,
         };
         self.fit(pod, says).map_or_else(Verdict::LeftOut, Verdict::Fit)
+    }
+
+    /// Returns the zone of a pod's node.
+    pub(crate) fn zone(&self, pod: &Pod) -> Option<&'w str> {
+        self.nodes.get(pod.node.as_ref()?)?.zone.as_deref()
+    }
+
+    /// Returns how many are taken, in words.
+    pub(crate) fn pick(&self) -> String {
+        let most = self.experiment.per_owner.map(|most| format!(", at most {most} of each owner"));
+        format!("pick {}{}", self.experiment.pick.summary(), most.unwrap_or_default())
     }
 
     /// Returns what decides whether a pod may be hit, and who says it: the pod, its owner or its namespace.
@@ -152,13 +162,13 @@ impl<'w> Asked<'w> {
             return Err(Reason::OptedOut);
         }
         self.levels.ask(pod, namespace)?;
-        if let Some(reason) = protected::pod(pod, self.fault) {
+        if let Some(reason) = protected::pod(pod, &self.experiment.fault) {
             return Err(reason);
         }
         self.selector.state(pod, self.now)?;
         if pod.node.is_none() {
             return Err(Reason::NotScheduled);
         }
-        container::choose(&pod.containers, self.selector.container.as_deref(), self.fault)
+        container::choose(&pod.containers, self.selector.container.as_deref(), &self.experiment.fault)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cluster::plan::LeftOut;
 use crate::cluster::pod::Pod;
+use crate::cluster::world::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -112,6 +113,8 @@ impl Reason {
 #[derive(Debug, Default)]
 pub struct Tally {
     rows: BTreeMap<Reason, Row>,
+    /// Pods by UID whose reason is asked for.
+    watched: BTreeMap<Text, Option<Reason>>,
 }
 
 #[derive(Debug, Default)]
@@ -121,7 +124,22 @@ struct Row {
 }
 
 impl Tally {
+    /// Remembers the reason of each of these from here on.
+    pub(crate) fn watch<'p>(&mut self, uids: impl Iterator<Item = &'p Text>) {
+        self.watched = uids.map(|uid| (uid.clone(), None)).collect();
+    }
+
+    /// Returns the reason of a pod that is watched; of one that was only counted there is none.
+    pub(crate) fn watched(&self, uid: &Text) -> Option<Reason> {
+        self.watched.get(uid).copied().flatten()
+    }
+
     pub(crate) fn add(&mut self, reason: Reason, pod: &Pod) {
+        if !self.watched.is_empty()
+            && let Some(watched) = self.watched.get_mut(&pod.uid)
+        {
+            *watched = Some(reason);
+        }
         let row = self.rows.entry(reason).or_default();
         row.count += 1;
         let later = row.first.last().is_some_and(|(ns, name)| (&**ns, &**name) <= (&*pod.namespace, &*pod.name));

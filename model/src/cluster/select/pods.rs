@@ -79,8 +79,8 @@ impl PodSelector {
             && self.zones.is_empty()
     }
 
-    /// Returns the first part that a pod of the right namespace does not match; `zone_of` tells a node's zone.
-    pub(crate) fn misses<'w>(&self, pod: &'w Pod, zone_of: impl Fn(&'w str) -> Option<&'w str>) -> Option<Missed> {
+    /// Returns the first part that a pod of the right namespace does not match; `zone` tells its node's.
+    pub(crate) fn misses<'w>(&self, pod: &Pod, zone: impl Fn() -> Option<&'w str>) -> Option<Missed> {
         let none = |list: &[String], found: Option<&str>| {
             !list.is_empty() && found.is_none_or(|found| list.iter().all(|wanted| wanted != found))
         };
@@ -96,7 +96,7 @@ impl PodSelector {
         if !self.owners.is_empty() && self.owners.iter().all(|owner| !owner.owns(pod)) {
             return Some(Missed::Owners);
         }
-        let elsewhere = !self.zones.is_empty() && none(&self.zones, pod.node.as_deref().and_then(zone_of));
+        let elsewhere = !self.zones.is_empty() && none(&self.zones, zone());
         elsewhere.then_some(Missed::Zones)
     }
 

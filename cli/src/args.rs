@@ -76,6 +76,8 @@ pub enum Output {
 pub enum Command {
     /// Show who would be hit, why, who not and why not; change nothing
     Plan(Plan),
+    /// Show why the pods of one workload are hit, or not; change nothing
+    Explain(crate::commands::explain::Args),
     /// Carry an experiment out (a dry run without --arm)
     Run(Box<Run>),
     /// Show what a schedule would do in a year; change nothing

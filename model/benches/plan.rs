@@ -102,6 +102,7 @@ fn world() -> World {
         namespace: shop.clone(),
         name: format!("web-{n}").into(),
         desired: Some(20),
+        ..Owner::default()
     };
     let opted = Labels::new([("rumpus.dev/chaos".into(), "enabled".into())]);
     let node = Node { ready: true, agent: Some(agent), ..Node::default() };

@@ -52,7 +52,8 @@ impl Snapshot {
     fn world(&self, active: Vec<Reservation>) -> World {
         let unknown = || Unknown { why: "not listed yet".into() };
         let opted = Namespace::new(labels(&[("rumpus.dev/chaos", "enabled")]), None);
-        let owner = Owner { kind: "Deployment".into(), namespace: "shop".into(), name: "web".into(), desired: None };
+        let owner =
+            Owner { kind: "Deployment".into(), namespace: "shop".into(), name: "web".into(), ..Owner::default() };
         let pods = self.pods.values().map(|p| Arc::new(pod(p))).collect();
         World {
             pods: if self.known.contains(&Kind::Pod) { Ok(pods) } else { Err(unknown()) },

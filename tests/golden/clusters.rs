@@ -2,6 +2,7 @@
 
 use super::document;
 use insta::assert_snapshot;
+use rumpus_model::cluster::explain::{Workload, explain};
 use rumpus_model::cluster::world::{Namespace, Place, Radius, Reservation};
 use rumpus_model::cluster::{World, plan};
 use rumpus_model::policy::{Policy, Site, parse_for};
@@ -109,4 +110,25 @@ fn a_namespace_says_how_many_of_its_pods_may_be_hit() {
         page(&world, trial(WEB, "count: 1", "partition: {direction: Both}", ""))
     };
     assert_snapshot!([page("0"), page("a few")].join("\n"));
+}
+
+#[test]
+fn a_workload_is_explained_pod_by_pod_and_a_pod_question_by_question() {
+    let mut world = cluster(6, 3, 2);
+    for (n, pod) in world.pods.iter_mut().flatten().enumerate() {
+        let pod = Arc::make_mut(pod);
+        pod.terminating = n == 0;
+        pod.host_network = n == 1;
+    }
+    let policy = trial(&format!("{WEB}, minAge: 5m"), "count: 1", "partition: {direction: Both}", "");
+    let page = |kind: &str, name: &str| {
+        let workload = Workload { namespace: "shop".into(), kind: kind.into(), name: name.into() };
+        let told = explain(&world, &run(policy.clone(), "42"), NOW, &workload);
+        told.map(|told| rumpus_cli::render::explanation(&told)).unwrap_or_default()
+    };
+    let pages = [page("deployment", "web-0"), page("deployment", "web-1"), page("pod", "web-1"), page("pod", "web-4")];
+    for line in pages.iter().flat_map(|page| page.lines()) {
+        assert!(line.chars().count() <= 100, "wider than 100 columns: {line}");
+    }
+    assert_snapshot!(pages.join("\n"));
 }

@@ -213,7 +213,7 @@ fn what_a_host_cannot_honour_is_refused_by_name() {
         "targets: {pods: {namespaces: [shop], selector: {matchLabels: {app.kubernetes.io/name: checkout}}, minAge: 5m}}\n\
          pick: {count: 1, perOwner: 1}\n\
          faults:\n- latency: {delay: 1s, direction: Both, probes: Exempt, peers: {services: [postgres], follow: true}}\n\
-         duration: 5m\nlimits: {minHealthy: 2, maxUnavailable: 25%, maxConcurrent: 1}\n\
+         duration: 5m\nlimits: {minHealthy: 2, maxUnavailable: 25%, maxConcurrent: 1, singleReplica: Allow}\n\
          steadyState: {checks: [{name: up, role: Gate, http: {url: 'http://x', codes: [200]}}]}\n",
     );
     let spec = "spec:\n  serviceAccountName: robot\n  suspend: true\n  mode: Armed\n  schedule:\n    random: {meanWorkDays: 2, \

@@ -48,6 +48,7 @@ pub fn cluster(pods: usize, each: usize, nodes: usize) -> World {
         namespace: shared.shop.clone(),
         name: format!("web-{n}").into(),
         desired: u32::try_from(each).ok(),
+        ..Owner::default()
     };
     World {
         pods: Ok((0..pods).map(|n| Arc::new(shared.pod(n, n / each, &names[n % nodes]))).collect()),

@@ -8,6 +8,7 @@ pub mod connect;
 pub mod ask;
 
 pub mod plan;
+pub mod explain;
 pub mod held;
 pub mod installed;
 pub mod run;

@@ -15,7 +15,8 @@ use rumpus_cluster::ChaosInjection;
 use rumpus_controller::cluster::core::event::Now;
 use rumpus_controller::cluster::observe::look;
 use rumpus_model::cluster::refusal::ClusterRefusal;
-use rumpus_model::cluster::{ClusterPlan, RunInput};
+use rumpus_model::cluster::world::Seconds;
+use rumpus_model::cluster::{ClusterPlan, RunInput, World};
 use rumpus_model::refusal::Refusal;
 use rumpus_model::run::Outcome;
 use std::time::Duration;
@@ -31,6 +32,23 @@ pub fn run(global: &Global, which: &ClusterFlags, args: &Args) -> Result<u8, Fai
 pub(super) async fn show(global: &Global, reached: &Reached, args: &Args) -> Result<u8, Failure> {
     let written = written::read(reached, &args.what).await?;
     let seed = plan::seed(args.seed.as_deref(), std::slice::from_ref(&written.parsed));
+    let Snapshot { world, notes, now } = snapshot(reached).await;
+    let mut plan = rumpus_model::cluster::plan(&world, &input(&written, seed), now);
+    plan.notes.extend(notes);
+    print(global, &[&plan], || render::cluster_plan(&plan))?;
+    Ok(outcome(&plan).exit_code())
+}
+
+/// A snapshot as the caller sees it.
+pub(super) struct Snapshot {
+    pub(super) world: World,
+    /// What of the installation could not be read.
+    pub(super) notes: Vec<String>,
+    pub(super) now: Seconds,
+}
+
+/// Takes a snapshot, with what active runs hold.
+pub(super) async fn snapshot(reached: &Reached) -> Snapshot {
     let Installed { rules, notes } = installed::look(reached).await;
     // Every instant that matters is the API server's; the boot clock only tells how old a heartbeat is, and this
     // process has seen none before.
@@ -41,13 +59,10 @@ pub(super) async fn show(global: &Global, reached: &Reached, args: &Args) -> Res
     if let Err(error) = injections {
         world.active = Err(rumpus_model::cluster::Unknown { why: rumpus_agent::resolve::chain(&error) });
     }
-    let mut plan = rumpus_model::cluster::plan(&world, &input(&written, seed), now.wall.as_second());
-    plan.notes.extend(notes);
-    print(global, &[&plan], || render::cluster_plan(&plan))?;
-    Ok(outcome(&plan).exit_code())
+    Snapshot { world, notes, now: now.wall.as_second() }
 }
 
-fn input(written: &Written, seed: String) -> RunInput {
+pub(super) fn input(written: &Written, seed: String) -> RunInput {
     RunInput {
         policy: written.parsed.clone(),
         namespace: written.namespace.clone(),

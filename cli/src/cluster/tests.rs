@@ -2,7 +2,7 @@
 //! code is left when an answer is no, late, or missing.
 
 use super::connect::Reached;
-use super::{halt, resume, run, scope};
+use super::{explain, halt, resume, run, scope};
 use crate::args::{self, Command, Global};
 use crate::signals::Asked as Wish;
 use rumpus_cluster::fake::{Answer, Asked, Calls, server};
@@ -250,6 +250,7 @@ fn host_and_cluster_are_never_mixed_up() {
         (&["halt", "ns/shop"], false, "only known in a cluster"),
         (&["resume", "--all"], false, "only known in a cluster"),
         (&["run", "kill", "--no-wait"], false, "only known in a cluster"),
+        (&["explain", "deployment/web", "-f", "x.yaml"], false, "only known in a cluster"),
         (&["demo"], true, "shows what happens on this host"),
         (&["residue", "--clean"], true, "only known on a host"),
         (&["run", "kill", "--name", "x"], true, "only known on a host"),
@@ -260,5 +261,65 @@ fn host_and_cluster_are_never_mixed_up() {
         let failure = crate::commands::run(&args::parse(&words).unwrap()).unwrap_err();
         assert_eq!(failure.exit_code(), 2, "{words:?}");
         assert!(format!("{failure:?}").contains(says), "{words:?}: {failure:?}");
+    }
+}
+
+/// A cluster with one StatefulSet `web` of one pod, which a policy named `slow` picks; everything else is empty.
+fn cluster_of_web(asked: &Asked, pods: &Value) -> Answer {
+    let meta = |name: &str| json!({"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "generation": 1});
+    match asked.path.rsplit('/').next().unwrap_or_default() {
+        "slow" => policy(),
+        "pods" => list(pods),
+        "namespaces" => {
+            list(&json!([{"metadata": {"name": "shop", "uid": "n", "labels": {"rumpus.dev/chaos": "enabled"}}}]))
+        }
+        "statefulsets" => list(&json!([{"metadata": meta("web"), "spec": {"replicas": 3},
+            "status": {"observedGeneration": 1, "updateRevision": "a", "currentRevision": "a"}}])),
+        "chaosnodes" => list(&json!([{"metadata": {"name": "node-1", "uid": "c"}, "spec": {}, "status":
+            {"heartbeat": jiff::Timestamp::now().to_string(), "admission": "proven", "engines": {"latency": "netem"}}}])),
+        "nodes" => list(&json!([{"metadata": {"name": "node-1", "uid": "o"}}])),
+        _ => list(&json!([])),
+    }
+}
+
+fn web(name: &str, namespace: &str, owner: (&str, &str), more: &Value) -> Value {
+    let mut pod = json!({
+        "metadata": {"name": name, "namespace": namespace, "uid": format!("uid-{name}"), "labels": {"app": "web"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": owner.0, "name": owner.1,
+                "uid": format!("uid-{}", owner.1), "controller": true}]},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "app"}]},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+    });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        pod["spec"][key] = value.clone();
+    }
+    pod
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_says_by_its_exit_code_whether_the_workload_may_be_hit() {
+    let explained = async |words: &[&str], pods: Value, unread: &'static str| {
+        let (reached, calls) = reached(move |asked| match asked.path.ends_with(unread) {
+            true if !unread.is_empty() => no(403, "Forbidden"),
+            _ => cluster_of_web(asked, &pods),
+        });
+        let (global, command) = parsed(&[&["explain", "-f", "policy/slow"], words].concat());
+        let Command::Explain(args) = command else { panic!("{words:?} is no explain") };
+        let code = explain::show(&global, &reached, &args).await.unwrap_or_else(|f| f.exit_code());
+        assert!(calls.all().iter().all(|call| call.method == "GET"), "nothing is written");
+        code
+    };
+    let pod = |more: &Value| web("web-0", "shop", ("StatefulSet", "web"), more);
+    let agent = || web("agent", "rumpus", ("DaemonSet", "rumpus-agent"), &json!({}));
+    let fine = || json!([pod(&json!({})), agent()]);
+    assert_eq!(explained(&["sts/web"], fine(), "").await, 0);
+    assert_eq!(explained(&["pod/web-0", "-o", "json"], fine(), "").await, 0);
+    let host = json!([pod(&json!({"hostNetwork": true})), agent()]);
+    assert_eq!(explained(&["sts/web"], host, "").await, 3, "left out");
+    assert_eq!(explained(&["sts/web"], json!([pod(&json!({}))]), "").await, 3, "refused: no agent's pod");
+    assert_eq!(explained(&["sts/web"], fine(), "/pods").await, 4);
+    assert_eq!(explained(&["sts/web"], fine(), "/poddisruptionbudgets").await, 0, "latency takes no pod down");
+    for missing in ["sts/api", "data/sts/web", "web"] {
+        assert_eq!(explained(&[missing], fine(), "").await, 2, "{missing}");
     }
 }

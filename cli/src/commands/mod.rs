@@ -11,6 +11,7 @@ pub mod completions;
 pub mod controller;
 pub mod demo;
 pub mod doctor;
+pub mod explain;
 pub mod halt;
 pub mod plan;
 pub mod residue;
@@ -28,6 +29,8 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
     match (&cli.command, &cli.place) {
         (Command::Plan(args), Place::Host) => plan::run(global, args),
         (Command::Plan(args), Place::Cluster(which)) => cluster::plan::run(global, which, args),
+        (Command::Explain(_), Place::Host) => explain::run(),
+        (Command::Explain(args), Place::Cluster(which)) => cluster::explain::run(global, which, args),
         (Command::Run(args), Place::Host) => run::run(global, args),
         (Command::Run(args), Place::Cluster(which)) => cluster::run::run(global, which, args),
         (Command::Simulate(args), Place::Host) => simulate::run(global, args),

@@ -7,6 +7,7 @@ use super::text::{safe, some, wrap};
 use ipnet::IpNet;
 use rumpus_model::cluster::{ClusterPlan, PeerEntry, PodTarget};
 use rumpus_model::duration;
+use rumpus_model::refusal::Refusal;
 use std::collections::BTreeMap;
 
 /// Most examples of anything that is listed; the rest is counted.
@@ -27,8 +28,7 @@ pub fn cluster_plan(plan: &ClusterPlan) -> String {
     for note in &plan.notes {
         page += &wrap("note: ", &safe(note, ITEM));
     }
-    page += &refusals(plan);
-    page
+    page + &refusals(&plan.refusals)
 }
 
 fn header(plan: &ClusterPlan) -> String {
@@ -125,12 +125,12 @@ fn left_out(plan: &ClusterPlan) -> String {
     page
 }
 
-fn refusals(plan: &ClusterPlan) -> String {
-    if plan.refusals.is_empty() {
+pub(super) fn refusals(refusals: &[Refusal]) -> String {
+    if refusals.is_empty() {
         return String::new();
     }
-    let mut page = format!("\nREFUSED ({})\n", plan.refusals.len());
-    for refusal in &plan.refusals {
+    let mut page = format!("\nREFUSED ({})\n", refusals.len());
+    for refusal in refusals {
         page += &wrap(" no: ", &format!("{} ({})", safe(&refusal.to_string(), 4 * ITEM), refusal.reason()));
         page += &wrap("     hint: ", &safe(&refusal.hint(), 2 * ITEM));
     }

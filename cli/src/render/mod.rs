@@ -4,6 +4,7 @@ pub mod active;
 pub mod cluster;
 pub mod cluster_plan;
 pub mod doctor;
+pub mod explain;
 pub mod halt;
 pub mod plan;
 pub mod residue;
@@ -16,5 +17,6 @@ mod table;
 mod text;
 
 pub use cluster_plan::cluster_plan;
+pub use explain::explanation;
 pub use plan::plan;
 pub use run::{change, end, millis};

@@ -31,7 +31,13 @@ pub(crate) fn shop() -> World {
     let node =
         |zone: &str| Node { zone: Some(zone.into()), ready: true, agent: Some(agent.clone()), ..Node::default() };
     let opted = Namespace::new(labels(&[("rumpus.dev/chaos", "enabled")]), None);
-    let owner = Owner { kind: "Deployment".into(), namespace: "shop".into(), name: "web".into(), desired: Some(3) };
+    let owner = Owner {
+        kind: "Deployment".into(),
+        namespace: "shop".into(),
+        name: "web".into(),
+        desired: Some(3),
+        ..Owner::default()
+    };
     World {
         pods: Ok((0..3).map(|n| Arc::new(pod(&format!("web-{n}"), n % 2))).collect()),
         owners: Ok([("u-web".into(), owner)].into()),

@@ -21,6 +21,19 @@ impl Labels {
     }
 }
 
+impl fmt::Display for Labels {
+    /// As kubectl shows them: `app=web,tier=a`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (index, (key, value)) in self.0.iter().enumerate() {
+            write!(f, "{}{key}={value}", if index > 0 { "," } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
 /// All requirements hold; none of them: everything is selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelSelector {

@@ -7,7 +7,10 @@
 pub mod world;
 
 pub mod labels;
+pub mod freeze;
 pub mod pod;
+pub mod rollout;
+pub mod says;
 
 pub mod select;
 
@@ -20,6 +23,7 @@ mod pick;
 
 pub mod guard;
 pub mod load;
+pub mod explain;
 pub mod peers;
 pub mod plan;
 pub mod refusal;

@@ -161,7 +161,7 @@ pub fn plan(world: &World, input: &RunInput, now: Seconds) -> ClusterPlan {
     refusals.extend(guard::all(&guard::Case { world, input, picked: &picked, peers: &resolved.entries }));
     plan.matched = found.matched;
     plan.left_out = found.left_out.list();
-    plan.notes = resolved.notes;
+    plan.notes = resolved.notes.into_iter().chain(found.notes).collect();
     plan.peers = resolved.entries;
     if experiment.fault.by_controller() {
         plan.cluster_targets = taken.iter().map(|c| target(c, &experiment.fault)).collect();

@@ -1,5 +1,6 @@
 //! Saying no to a run in a cluster, as a value with its facts.
 
+use super::freeze::{FREEZE, FREEZE_UNTIL};
 use super::load::{Load, some};
 use super::world::MAX_PODS;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub enum ClusterRefusal {
     /// An active run delays packets of the same peers.
     #[error("run {run} already delays packets of the same peers on {pod}")]
     FaultOverlaps { pod: String, run: String },
+    /// Its annotations say so.
+    #[error("namespace {namespace} is frozen {until}: {reason}")]
+    Frozen { namespace: String, until: String, reason: String },
     #[error("ChaosHalt {halt} ({scope}) stands: {reason}")]
     Halted { halt: String, scope: String, reason: String },
     /// A list could not be read, and what it says is needed.
@@ -68,6 +72,12 @@ pub enum ClusterRefusal {
     /// As many runs of this policy are active as may be.
     #[error("{active} runs of this policy are active, and maxConcurrent is {most}")]
     PolicyBusy { active: usize, most: u32 },
+    /// Its owner replaces pods anyway.
+    #[error("{owner} is in the midst of a rollout: {why}")]
+    RolloutInProgress { owner: String, why: String },
+    /// With this pod all of its owner is gone; `None`: it has no owner, and nothing makes it anew.
+    #[error("{}, and the fault takes it down", only(pod, .owner.as_deref()))]
+    SingleReplica { owner: Option<String>, pod: String },
     #[error("{owner} would have {healthy} healthy pods left, and minHealthy is {required}")]
     TooFewHealthy { owner: String, healthy: usize, required: usize },
     #[error("node {node} would have {targets} targets, more than {most}")]
@@ -96,6 +106,13 @@ fn counts(reasons: &[(String, usize)]) -> String {
     reasons.iter().map(|(why, count)| format!("{count}: {why}")).collect::<Vec<_>>().join("; ")
 }
 
+fn only(pod: &str, owner: Option<&str>) -> String {
+    match owner {
+        Some(owner) => format!("{owner} wants one pod, {pod}"),
+        None => format!("{pod} has no owner that would make it anew"),
+    }
+}
+
 impl ClusterRefusal {
     /// Returns its name, as conditions and statuses show it.
     pub fn reason(&self) -> &'static str {
@@ -108,6 +125,7 @@ impl ClusterRefusal {
             Self::ContainerAmbiguous { .. } => "ContainerAmbiguous",
             Self::DesiredUnknown { .. } => "DesiredUnknown",
             Self::FaultOverlaps { .. } => "FaultOverlaps",
+            Self::Frozen { .. } => "Frozen",
             Self::Halted { .. } => "Halted",
             Self::ListUnknown { .. } => "ListUnknown",
             Self::ManyBudgets { .. } => "ManyBudgets",
@@ -122,6 +140,8 @@ impl ClusterRefusal {
             Self::PeerPort { .. } => "PeerPort",
             Self::PeersExcepted => "PeersExcepted",
             Self::PolicyBusy { .. } => "PolicyBusy",
+            Self::RolloutInProgress { .. } => "RolloutInProgress",
+            Self::SingleReplica { .. } => "SingleReplica",
             Self::TooFewHealthy { .. } => "TooFewHealthy",
             Self::TooManyOnNode { .. } => "TooManyOnNode",
             Self::TooManyPeers { .. } => "TooManyPeers",
@@ -150,8 +170,14 @@ impl ClusterRefusal {
                 )
             }
             Self::ContainerAmbiguous { .. } => "write `pods: {container: …}` with one of them".into(),
-            Self::DesiredUnknown { .. } => "leave the limits out, or select pods with an owner".into(),
+            Self::DesiredUnknown { .. } => {
+                "leave out minHealthy and maxUnavailable and write `limits: {singleReplica: Allow}`, or select other pods"
+                    .into()
+            }
             Self::FaultOverlaps { run, .. } => format!("wait until {run} has ended, or name disjoint peers"),
+            Self::Frozen { namespace, .. } => {
+                format!("wait for its end, or lift it: `kubectl annotate namespace {namespace} {FREEZE}- {FREEZE_UNTIL}-`")
+            }
             Self::Halted { halt, .. } => format!("`rumpus resume` or `kubectl delete chaoshalt {halt}` lifts it"),
             Self::ListUnknown { list, .. } => format!("look at the right to list {list}, and at the API server"),
             Self::ManyBudgets { .. } => "use podDelete, or mend the budgets".into(),
@@ -171,6 +197,10 @@ impl ClusterRefusal {
             Self::PeersExcepted => "widen `peers` or narrow `except`".into(),
             Self::PolicyBusy { .. } | Self::TooManyRuns { .. } | Self::TooManyRunsInNamespace { .. } => {
                 "wait until one has ended, or stop it".into()
+            }
+            Self::RolloutInProgress { .. } => "wait for it: `kubectl rollout status`".into(),
+            Self::SingleReplica { .. } => {
+                "scale it up, select other pods, or write `limits: {singleReplica: Allow}`".into()
             }
             Self::TooFewHealthy { .. } | Self::TooManyUnavailable { .. } => {
                 "pick fewer, or wait until more of them are ready".into()

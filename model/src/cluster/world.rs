@@ -2,8 +2,11 @@
 //!
 //! Each list is known or *could not be read, and why*; an empty list is an answer, an unknown one is not.
 
+use super::freeze::Freeze;
 use super::labels::{LabelSelector, Labels};
 use super::pod::Pod;
+use super::rollout::Rollout;
+use super::says::Says;
 use crate::engine::Engine;
 use crate::scope::{Direction, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,13 +97,16 @@ impl Default for Rules {
 }
 
 /// What owns pods.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     pub kind: Text,
     pub namespace: Text,
     pub name: Text,
     /// How many pods there should be; `None` where its kind has no such number or it could not be read.
     pub desired: Option<u32>,
+    pub rollout: Rollout,
+    /// By its annotation or label.
+    pub says: Option<Says>,
 }
 
 /// A namespace.
@@ -109,6 +115,9 @@ pub struct Namespace {
     pub labels: Labels,
     /// Most pods of it that it lets be under fault at once, or what its annotation says instead of a number.
     pub max_pods: Option<Result<u32, Text>>,
+    pub freeze: Option<Freeze>,
+    /// By its annotation, to those of its pods about which nothing narrower is said.
+    pub says: Option<Says>,
 }
 
 /// Annotation by which a namespace says how many of its pods may be under fault at once.
@@ -120,7 +129,12 @@ impl Namespace {
         // `parse` alone takes a sign.
         let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let number = |text: &str| Some(text).filter(digits).and_then(|text| text.parse().ok());
-        Self { labels, max_pods: max_pods.map(|text| number(text).ok_or_else(|| text.into())) }
+        Self {
+            labels,
+            max_pods: max_pods.map(|text| number(text).ok_or_else(|| text.into())),
+            freeze: None,
+            says: None,
+        }
     }
 }
 

@@ -127,11 +127,20 @@ pub struct Limits {
     pub max_unavailable: Option<Amount>,
     /// Runs of this policy at once, from 1 on.
     pub max_concurrent: u32,
+    /// `None`: as [`crate::cluster::guard`] has it by default.
+    pub single_replica: Option<SingleReplica>,
+}
+
+/// Whether the only pod of an owner may be taken down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SingleReplica {
+    Allow,
+    Refuse,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { min_healthy: None, max_unavailable: None, max_concurrent: 1 }
+        Self { min_healthy: None, max_unavailable: None, max_concurrent: 1, single_replica: None }
     }
 }
 

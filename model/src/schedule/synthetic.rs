@@ -46,6 +46,7 @@ pub fn world(policy: &Policy, namespace: &str, groups: u32) -> Result<World, Str
             namespace: namespace.into(),
             name: name.as_str().into(),
             desired: Some(PODS),
+            ..Owner::default()
         };
         for one in 0..PODS {
             pods.push(Arc::new(Pod {

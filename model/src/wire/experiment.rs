@@ -73,6 +73,15 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Whole<1, 4_294_967_295>>")]
     pub max_concurrent: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub single_replica: Option<SingleReplica>,
+}
+
+/// Whether the only pod of an owner may be taken down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SingleReplica {
+    Allow,
+    Refuse,
 }
 
 /// How it is seen that the system is well.

@@ -32,7 +32,7 @@ impl Shop {
         format!("/api/v1/namespaces/{}/{plural}", self.namespace)
     }
 
-    /// Starts a Deployment and returns its pods once all are ready.
+    /// Starts a Deployment and returns its pods once all are ready and its rollout is over, until which none is hit.
     pub(crate) async fn deployment(&self, app: &str, replicas: usize) -> Vec<Pod> {
         let spec = json!({
             "replicas": replicas,
@@ -41,6 +41,12 @@ impl Shop {
         });
         let path = format!("/apis/apps/v1/namespaces/{}/deployments", self.namespace);
         self.site.admin.post(&path, &json!({ "metadata": { "name": app }, "spec": spec })).await.ok();
+        within(START, &format!("the rollout of {app} is over"), async || {
+            let object = self.site.admin.get(&format!("{path}/{app}")).await.ok();
+            let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            conditions.iter().any(|condition| condition["reason"] == "NewReplicaSetAvailable")
+        })
+        .await;
         self.ready(app, replicas).await
     }
 

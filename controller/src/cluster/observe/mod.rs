@@ -3,7 +3,9 @@
 
 use pods::Shared;
 use rumpus_cluster::{ChaosHalt, ChaosNode};
+use rumpus_model::cluster::freeze::{FREEZE, FREEZE_UNTIL, Freeze};
 use rumpus_model::cluster::pod::{OwnerRef, Pod};
+use rumpus_model::cluster::says::{CHAOS, Says};
 use rumpus_model::cluster::world::{HaltRow, MAX_PODS, Namespace, Node, Owner, Pdb, Text};
 use slim::{Replicas, Scheduled, SlimBudget, SlimNamespace, SlimNode, SlimPod, SlimService, SlimSlice};
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ pub mod slim;
 mod table;
 #[cfg(test)]
 mod tests;
+mod workload;
 mod world;
 
 /// Both clocks, as of a snapshot.
@@ -119,8 +122,10 @@ impl Observed {
                 let shared = &mut self.shared;
                 let row = |n: SlimNamespace| {
                     let name = shared.text(n.metadata.name.as_deref().unwrap_or_default());
-                    let own = n.metadata.annotations.as_ref().and_then(|a| a.get(MAX_PODS));
-                    (name, Namespace::new(shared.labels(&n.metadata), own.map(String::as_str)))
+                    let says = |key: &str| n.metadata.annotations.as_ref()?.get(key).map(String::as_str);
+                    let freeze = Freeze::read(says(FREEZE), says(FREEZE_UNTIL));
+                    let namespace = Namespace::new(shared.labels(&n.metadata), says(MAX_PODS));
+                    (name, Namespace { freeze, says: says(CHAOS).map(Says::read), ..namespace })
                 };
                 self.namespaces.take(told.map(row), boot);
                 Vec::new()
@@ -252,18 +257,7 @@ impl Observed {
         let shared = &mut self.shared;
         let row = |(meta, replicas, scheduled): (kube::core::ObjectMeta, Replicas, Scheduled)| Workload {
             owner: shared.owner(&meta),
-            top: Owner {
-                kind: shared.text(kind.name()),
-                namespace: shared.text(meta.namespace.as_deref().unwrap_or_default()),
-                name: meta.name.as_deref().unwrap_or_default().into(),
-                desired: match kind {
-                    WorkloadKind::DaemonSet => scheduled.desired_number_scheduled,
-                    WorkloadKind::Job => replicas.parallelism,
-                    WorkloadKind::Deployment | WorkloadKind::ReplicaSet | WorkloadKind::StatefulSet => {
-                        replicas.replicas
-                    }
-                },
-            },
+            top: workload::owner(shared, kind, &meta, &replicas, &scheduled),
         };
         let table = match kind {
             WorkloadKind::DaemonSet => &mut self.daemon_sets,

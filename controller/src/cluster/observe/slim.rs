@@ -116,18 +116,58 @@ pub struct SlicePort {
 
 /// How many there should be.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Replicas {
     pub replicas: Option<u32>,
     /// A Job's.
     pub parallelism: Option<u32>,
+    /// A StatefulSet's or a DaemonSet's.
+    pub update_strategy: UpdateStrategy,
 }
 
-/// How many there should be, of a DaemonSet.
+/// How pods are replaced.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct UpdateStrategy {
+    #[serde(rename = "type")]
+    pub type_: Option<String>,
+    pub rolling_update: Option<RollingUpdate>,
+}
+
+/// Which pods of a StatefulSet are replaced.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RollingUpdate {
+    pub partition: Option<u32>,
+}
+
+/// How many there are, and of which template.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Scheduled {
+    pub observed_generation: Option<i64>,
+    pub replicas: u32,
+    pub updated_replicas: u32,
+    pub available_replicas: u32,
+    pub ready_replicas: u32,
+    /// A Deployment's.
+    pub conditions: Vec<Reasoned>,
+    /// A StatefulSet's, and the next one.
+    pub current_revision: Option<String>,
+    pub update_revision: Option<String>,
+    /// A DaemonSet's, and the next two.
     pub desired_number_scheduled: Option<u32>,
+    pub updated_number_scheduled: u32,
+    pub number_available: u32,
+}
+
+/// A condition with its reason.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Reasoned {
+    #[serde(rename = "type")]
+    pub type_: String,
+    pub reason: String,
 }
 
 /// Conditions of an object.

@@ -6,6 +6,9 @@ use super::{At, Change, News, Observed, WorkloadKind, look};
 use rumpus_cluster::ChaosNode;
 use rumpus_cluster::fake::{Answer, server};
 use rumpus_model::cluster::World;
+use rumpus_model::cluster::freeze::{Freeze, Until};
+use rumpus_model::cluster::rollout::{Midst, Rollout};
+use rumpus_model::cluster::says::Says;
 use rumpus_model::cluster::world::Rules;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -55,7 +58,9 @@ fn a_pod_belongs_to_its_deployment_whichever_list_comes_first() {
     let workload = |kind| move |told: Told<(kube::core::ObjectMeta, _, _)>| Change::Workload(kind, told);
     let set: kube::core::ObjectMeta =
         of(json!({"name": "web-5d", "namespace": "shop", "ownerReferences": [owner("Deployment", "web")]}));
-    let deployment: kube::core::ObjectMeta = of(json!({"name": "web", "namespace": "shop"}));
+    let deployment: kube::core::ObjectMeta =
+        of(json!({"name": "web", "namespace": "shop", "labels": {"rumpus.dev/chaos": "enabled"},
+            "annotations": {"rumpus.dev/chaos": "perhaps"}}));
     let replicas = |n| (of(json!({"replicas": n})), of(json!({})));
     let row = |meta, (r, s)| (meta, r, s);
     whole(&mut observed, workload(WorkloadKind::ReplicaSet), vec![("uid-web-5d", row(set, replicas(3)))]);
@@ -70,6 +75,7 @@ fn a_pod_belongs_to_its_deployment_whichever_list_comes_first() {
     let owners = world.owners.unwrap();
     assert_eq!(owners.len(), 1, "{owners:?}");
     assert_eq!(owners["uid-web"].desired, Some(3));
+    assert_eq!(owners["uid-web"].says, Some(Says::Unclear("perhaps".into())));
 }
 
 #[test]
@@ -155,9 +161,11 @@ async fn what_a_namespace_allows_of_itself_is_read_whatever_else_is_noted_on_it(
     let mut annotations: std::collections::BTreeMap<String, &str> =
         (0..20).map(|n| (format!("example.com/note-{n}"), "x")).collect();
     annotations.insert("rumpus.dev/max-pods".into(), "3");
+    annotations.insert("rumpus.dev/freeze".into(), "sale");
+    annotations.insert("rumpus.dev/freeze-until".into(), "2026-12-01T00:00:00Z");
     let shop = json!({"metadata": {"name": "shop", "uid": "u-shop", "annotations": annotations}});
     let data = json!({"metadata": {"name": "data", "uid": "u-data", "annotations": {"rumpus.dev/max-pods": "many"}}});
-    let free = json!({"metadata": {"name": "free", "uid": "u-free"}});
+    let free = json!({"metadata": {"name": "free", "uid": "u-free", "annotations": {"rumpus.dev/chaos": "disabled"}}});
     let (cluster, _) = server(Duration::from_secs(1), move |asked| {
         let items = if asked.path.ends_with("/namespaces") { json!([shop, data, free]) } else { json!([]) };
         Answer::Object(json!({"metadata": {}, "items": items}))
@@ -165,4 +173,72 @@ async fn what_a_namespace_allows_of_itself_is_read_whatever_else_is_noted_on_it(
     let world = look::world(&cluster, &Rules::default(), Vec::new(), now()).await;
     let of = |name: &str| world.namespaces.as_ref().unwrap()[name].max_pods.clone();
     assert_eq!((of("shop"), of("data"), of("free")), (Some(Ok(3)), Some(Err("many".into())), None));
+    let says = |name: &str| world.namespaces.as_ref().unwrap()[name].says.clone();
+    assert_eq!((says("shop"), says("free")), (None, Some(Says::Disabled)));
+    let freeze = |name: &str| world.namespaces.as_ref().unwrap()[name].freeze.clone();
+    let until = Until::At(1_796_083_200, "2026-12-01T00:00:00Z".into());
+    assert_eq!((freeze("shop"), freeze("free")), (Some(Freeze { reason: "sale".into(), until }), None));
+}
+
+#[test]
+fn where_a_rollout_stands_is_read_of_each_kind_that_has_one() {
+    let read = |kind, object: Value| {
+        let mut observed = Observed::new("rumpus");
+        let part = |name: &str| object.get(name).cloned().unwrap_or_else(|| json!({}));
+        let mut meta = part("metadata");
+        meta["name"] = json!("web");
+        let row = (of(meta), of(part("spec")), of(part("status")));
+        for other in [
+            WorkloadKind::DaemonSet,
+            WorkloadKind::Deployment,
+            WorkloadKind::Job,
+            WorkloadKind::ReplicaSet,
+            WorkloadKind::StatefulSet,
+        ] {
+            let rows = if other == kind { vec![("uid-web", row.clone())] } else { Vec::new() };
+            whole(&mut observed, |told| Change::Workload(other, told), rows);
+        }
+        snapshot(&mut observed).owners.unwrap()["uid-web"].rollout
+    };
+    let updating = |updated, wanted| Rollout::Underway(Midst::Updating { updated, wanted });
+    let deployment = |updated: u32, observed: u32, reason: &str| {
+        json!({"metadata": {"generation": 4}, "spec": {"replicas": 3, "strategy": {"type": "RollingUpdate"}},
+            "status": {"observedGeneration": observed, "replicas": 3, "updatedReplicas": updated, "readyReplicas": 2,
+                "availableReplicas": 2, "conditions": [{"type": "Available", "status": "True", "reason": "x"},
+                    {"type": "Progressing", "status": "True", "reason": reason}]}})
+    };
+    let kind = WorkloadKind::Deployment;
+    assert_eq!(read(kind, deployment(3, 4, "NewReplicaSetAvailable")), Rollout::Done);
+    let down = Rollout::Underway(Midst::Unavailable { available: 2, wanted: 3 });
+    assert_eq!(read(kind, deployment(3, 4, "ReplicaSetUpdated")), down);
+    assert_eq!(read(kind, deployment(1, 4, "ReplicaSetUpdated")), updating(1, 3));
+    let behind = Rollout::Underway(Midst::NotObserved);
+    assert_eq!(read(kind, deployment(3, 3, "NewReplicaSetAvailable")), behind);
+    assert_eq!(read(kind, json!({"metadata": {"generation": 1}, "spec": {"replicas": 3}})), behind, "just made");
+    let set = |current: &str, strategy: Value| {
+        json!({"metadata": {"generation": 2}, "spec": {"replicas": 3, "updateStrategy": strategy},
+            "status": {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1, "readyReplicas": 3,
+                "currentRevision": current, "updateRevision": "web-2"}})
+    };
+    let rolling = |partition: u32| json!({"type": "RollingUpdate", "rollingUpdate": {"partition": partition}});
+    let kind = WorkloadKind::StatefulSet;
+    assert_eq!(read(kind, set("web-1", rolling(0))), updating(1, 3));
+    assert_eq!(read(kind, set("web-2", rolling(0))), Rollout::Done);
+    assert_eq!(read(kind, set("web-1", rolling(2))), Rollout::Done);
+    assert_eq!(read(kind, set("web-1", json!({"type": "OnDelete"}))), Rollout::Done);
+    let daemons = |updated: u32, available: u32| {
+        json!({"metadata": {"generation": 2},
+            "spec": {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "10%"}}},
+            "status": {"observedGeneration": 2, "desiredNumberScheduled": 3, "updatedNumberScheduled": updated,
+                "numberAvailable": available}})
+    };
+    let kind = WorkloadKind::DaemonSet;
+    assert_eq!(read(kind, daemons(3, 3)), Rollout::Done);
+    assert_eq!(read(kind, daemons(2, 3)), updating(2, 3));
+    assert_eq!(read(kind, daemons(3, 2)), down);
+    let lone = json!({"metadata": {"generation": 2}, "spec": {"replicas": 3}});
+    assert_eq!(
+        (read(WorkloadKind::ReplicaSet, lone.clone()), read(WorkloadKind::Job, lone)),
+        (Rollout::None, Rollout::None)
+    );
 }

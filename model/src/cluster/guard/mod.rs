@@ -1,7 +1,7 @@
 //! Reasons not to act in a cluster, one file each; `all` shows the order. Each fails closed: unknown
 //! means no.
 //!
-//! `protected`, `opt_in` and `excluded` look at one pod or namespace while pods are selected; the others look at what
+//! `protected`, `opt_in`, `frozen` and `excluded` look at one pod or namespace while pods are selected; the others look at what
 //! was picked, and refuse the whole run.
 
 use super::plan::{PeerEntry, RunInput};
@@ -16,6 +16,7 @@ pub(crate) mod capable;
 pub(crate) mod cluster_pods;
 pub(crate) mod concurrent;
 pub(crate) mod excluded;
+pub(crate) mod frozen;
 pub(crate) mod halted;
 pub(crate) mod healthy;
 pub(crate) mod held;
@@ -27,6 +28,8 @@ pub(crate) mod owner_pods;
 pub(crate) mod owners;
 pub(crate) mod protected;
 pub(crate) mod radius;
+pub(crate) mod rollout;
+pub(crate) mod single;
 pub(crate) mod unavailable;
 
 #[cfg(test)]
@@ -57,6 +60,8 @@ impl<'w> Case<'w> {
 /// Asks every guard behind the pick.
 pub(crate) fn all(case: &Case<'_>) -> Vec<ClusterRefusal> {
     let mut refusals = halted::check(case);
+    refusals.extend(rollout::check(case));
+    refusals.extend(single::check(case));
     refusals.extend(healthy::check(case));
     refusals.extend(unavailable::check(case));
     refusals.extend(budgets::check(case));

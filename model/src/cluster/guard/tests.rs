@@ -3,6 +3,10 @@
 use crate::cluster::fixture::{
     NOW, budget, held, input, labels, planned, policy, reasons, refusals, shop, unknown, with,
 };
+use crate::cluster::freeze::Freeze;
+use crate::cluster::pod::OwnerRef;
+use crate::cluster::rollout::{Midst, Rollout};
+use crate::cluster::says::Says;
 use crate::cluster::world::{DelayScope, HaltRow, HaltScope, Namespace, World};
 use crate::cluster::{ClusterRefusal, plan};
 use crate::scope::Direction;
@@ -126,7 +130,7 @@ fn min_healthy_counts_what_is_left_after_the_pick_and_beside_active_runs() {
     assert_eq!(at(&World { active: Ok(vec![held(&["web-0"])]), ..shop() }), [], "counted once");
     assert_eq!(one(&World { owners: unknown(), ..shop() }, DELETE, &limits("1")), ["ListUnknown"]);
     let bare = ["web-0", "web-1", "web-2"].iter().fold(shop(), |w, n| with(w, n, |p| p.owner = None));
-    assert_eq!(one(&bare, DELETE, &limits("0")), ["DesiredUnknown"]);
+    assert_eq!(one(&bare, DELAY, &limits("0")), ["DesiredUnknown"]);
 }
 
 #[test]
@@ -246,4 +250,143 @@ fn active_runs_are_bounded_for_all_and_for_each_policy() {
     assert_eq!(one(&world, DELETE, ""), ["PolicyBusy"]);
     assert_eq!(one(&world, DELETE, "limits: {maxConcurrent: 2}"), [""; 0]);
     assert_eq!(one(&World { active: unknown(), ..shop() }, LOSS, ""), ["ListUnknown"]);
+}
+
+#[test]
+fn the_only_pod_of_an_owner_is_not_ended_by_a_policy_unless_it_says_so() {
+    let scaled = |desired| {
+        let mut world = shop();
+        world.owners.as_mut().unwrap().get_mut("u-web").unwrap().desired = desired;
+        world
+    };
+    let by_hand = |world: &World, fault: &str, more: &str| {
+        let policy = policy("selector: {matchLabels: {app: web}}", "count: 1", fault, more);
+        reasons(&plan(world, &crate::cluster::RunInput { policy_uid: None, ..input(policy) }, NOW))
+    };
+    let bare = ["web-0", "web-1", "web-2"].iter().fold(shop(), |w, n| with(w, n, |p| p.owner = None));
+    for fault in [KILL, DELETE, EVICT] {
+        for world in [scaled(Some(1)), scaled(Some(0)), bare.clone()] {
+            assert_eq!(one(&world, fault, ""), ["SingleReplica"], "{fault}");
+            assert_eq!(one(&world, fault, "limits: {singleReplica: Allow}"), [""; 0], "{fault}");
+            assert_eq!(by_hand(&world, fault, ""), [""; 0], "a one-off names its victim: {fault}");
+            assert_eq!(by_hand(&world, fault, "limits: {singleReplica: Refuse}"), ["SingleReplica"], "{fault}");
+        }
+        assert_eq!(one(&scaled(Some(2)), fault, ""), [""; 0], "{fault}");
+        assert_eq!(one(&scaled(None), fault, ""), ["DesiredUnknown"], "{fault}");
+        let unseen = World { owners: Ok([].into()), ..shop() };
+        assert!(one(&unseen, fault, "").contains(&"DesiredUnknown"), "{fault}");
+        assert_eq!(one(&World { owners: unknown(), ..shop() }, fault, ""), ["ListUnknown"], "{fault}");
+    }
+    for (fault, down) in [(CUT, true), (DELAY, false), (LOSS, false)] {
+        assert_eq!(one(&scaled(Some(1)), fault, ""), [""; 0], "it is put back: {fault}");
+        let strict = one(&scaled(Some(1)), fault, "limits: {singleReplica: Refuse}");
+        assert_eq!(strict == ["SingleReplica"], down, "{fault}");
+    }
+    let told = refusals(&planned(&scaled(Some(1)), DELETE, ""));
+    let owner = Some("shop/Deployment/web".to_owned());
+    assert!(told.contains(&ClusterRefusal::SingleReplica { owner, pod: "shop/web-0".into() }), "{told:?}");
+}
+
+#[test]
+fn a_rollout_in_progress_refuses_and_so_does_one_that_nobody_can_see() {
+    let at = |rollout| {
+        let mut world = shop();
+        world.owners.as_mut().unwrap().get_mut("u-web").unwrap().rollout = rollout;
+        world
+    };
+    let midst = Rollout::Underway(Midst::Updating { updated: 1, wanted: 3 });
+    let (owner, why) = ("shop/Deployment/web".to_owned(), "1 of 3 pods are updated".to_owned());
+    let refusal = [ClusterRefusal::RolloutInProgress { owner, why }];
+    for fault in [LOSS, CUT, DELAY, KILL, DELETE, EVICT] {
+        assert_eq!(refusals(&planned(&at(midst), fault, "limits: {singleReplica: Allow}")), refusal, "{fault}");
+        assert_eq!(one(&at(Rollout::Done), fault, ""), [""; 0], "{fault}");
+        assert_eq!(one(&at(Rollout::None), fault, ""), [""; 0], "{fault}");
+    }
+    assert_eq!(one(&World { owners: unknown(), ..shop() }, LOSS, ""), ["ListUnknown"]);
+    for kind in ["DaemonSet", "Deployment", "ReplicaSet", "StatefulSet", "Job", "Rollout"] {
+        let unseen = ["web-0", "web-1", "web-2"].iter().fold(shop(), |world, name| {
+            with(world, name, |p| {
+                p.owner = Some(OwnerRef { kind: kind.into(), name: "new".into(), uid: "u-new".into() });
+            })
+        });
+        let refused = kind != "Rollout";
+        assert_eq!(one(&unseen, LOSS, "") == ["ListUnknown"], refused, "{kind}");
+    }
+    let bare = ["web-0", "web-1", "web-2"].iter().fold(shop(), |w, n| with(w, n, |p| p.owner = None));
+    assert_eq!(one(&World { owners: unknown(), ..bare }, LOSS, ""), [""; 0], "nobody's pods have no rollout");
+}
+
+#[test]
+fn nothing_of_a_frozen_namespace_is_hit_until_its_end() {
+    let at = |until: &str| {
+        let mut world = shop();
+        let namespace = world.namespaces.as_mut().unwrap().get_mut("shop").unwrap();
+        namespace.freeze = Freeze::read(Some("sale"), Some(until));
+        world
+    };
+    // A million seconds after the epoch is the twelfth.
+    let (before, after) = ("1970-01-12T13:46:40Z", "1970-01-12T13:46:41Z");
+    let frozen = |until: &str| {
+        let (namespace, reason) = ("shop".into(), "sale".into());
+        Some(ClusterRefusal::Frozen { namespace, until: until.into(), reason })
+    };
+    for fault in [LOSS, DELETE] {
+        assert_eq!(refusals(&planned(&at(before), fault, "")), [], "{fault}");
+        let plan = planned(&at(after), fault, "");
+        assert_eq!(refusals(&plan).first(), frozen(&format!("until {after}")).as_ref(), "{fault}");
+        assert!(!plan.acts());
+        let unread = refusals(&planned(&at("soon"), fault, ""));
+        let told = frozen("and its end cannot be read (rumpus.dev/freeze-until is \"soon\")");
+        assert_eq!(unread.first(), told.as_ref(), "{fault}");
+    }
+    let everywhere = policy("allNamespaces: true, selector: {matchLabels: {app: web}}", "all: true", LOSS, "");
+    let mut world = with(at(after), "web-1", |p| p.namespace = "data".into());
+    let opted = Namespace::new(labels(&[("rumpus.dev/chaos", "enabled")]), None);
+    world.namespaces.as_mut().unwrap().insert("data".into(), opted);
+    let plan = plan(&world, &input(everywhere), NOW);
+    let left = (plan.left_out[0].reason.as_str(), plan.left_out[0].count);
+    assert_eq!((left, plan.targets().count(), reasons(&plan)), (("Frozen", 2), 1, vec![]));
+}
+
+#[test]
+fn within_a_namespace_the_narrowest_that_says_something_decides() {
+    const SAID: [Option<&str>; 4] = [None, Some("enabled"), Some("disabled"), Some("yes")];
+    for (pod, owner, namespace) in
+        SAID.iter().flat_map(|p| SAID.iter().flat_map(move |o| SAID.iter().map(move |n| (*p, *o, *n))))
+    {
+        let mut world = with(shop(), "web-0", |p| {
+            p.labels = labels(
+                &[&[("app", "web")][..], &pod.map(|says| ("rumpus.dev/chaos", says)).into_iter().collect::<Vec<_>>()]
+                    .concat(),
+            );
+        });
+        world.owners.as_mut().unwrap().get_mut("u-web").unwrap().says = owner.map(Says::read);
+        world.namespaces.as_mut().unwrap().get_mut("shop").unwrap().says = namespace.map(Says::read);
+        let expected = match (pod, owner, namespace) {
+            (Some("enabled"), _, _) | (None, Some("enabled"), _) | (None, None, Some("enabled") | None) => None,
+            (Some("disabled"), _, _) => Some("PodDisabled"),
+            (None, Some("disabled"), _) => Some("OwnerDisabled"),
+            (None, None, Some("disabled")) => Some("NamespaceDisabled"),
+            (_, _, _) => Some("OptInUnclear"),
+        };
+        let plan = planned(&world, LOSS, "");
+        let of = |reason: &str| {
+            plan.left_out.iter().any(|l| l.reason == reason && l.examples.contains(&"shop/web-0".into()))
+        };
+        assert_eq!(plan.targets().any(|t| t.pod == "web-0"), expected.is_none(), "{pod:?} {owner:?} {namespace:?}");
+        assert!(expected.is_none_or(of), "{pod:?} {owner:?} {namespace:?}: {:?}", plan.left_out);
+        let named = plan.notes.iter().any(|note| note.ends_with("\"yes\", which is neither enabled nor disabled"));
+        assert!(named || expected != Some("OptInUnclear"), "{:?}", plan.notes);
+    }
+}
+
+#[test]
+fn no_level_opens_a_namespace_that_has_not_opted_in_or_a_pod_that_is_excluded() {
+    let mut world = with(shop(), "web-0", |p| p.labels = labels(&[("app", "web"), ("rumpus.dev/chaos", "enabled")]));
+    world.owners.as_mut().unwrap().get_mut("u-web").unwrap().says = Some(Says::Enabled);
+    world.namespaces.as_mut().unwrap().get_mut("shop").unwrap().labels = labels(&[]);
+    assert_eq!(left_out(&world, LOSS), [("NotOptedIn".to_owned(), 3)]);
+    let both = [("app", "web"), ("rumpus.dev/chaos", "enabled"), ("rumpus.dev/exclude", "true")];
+    let world = with(shop(), "web-0", |p| p.labels = labels(&both));
+    assert_eq!(left_out(&world, LOSS), [("OptedOut".to_owned(), 1)]);
 }

@@ -2,6 +2,7 @@
 
 use crate::cluster::plan::LeftOut;
 use crate::cluster::pod::Pod;
+use crate::cluster::world::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,7 +17,11 @@ pub enum Reason {
     Excluded,
     /// Succeeded or Failed.
     Finished,
+    /// By its namespace's annotation, for now.
+    Frozen,
     HostNetwork,
+    /// By its annotation, and nothing narrower says otherwise.
+    NamespaceDisabled,
     NamespaceExcluded,
     NamespaceUnknown,
     NoSuchContainer,
@@ -25,11 +30,15 @@ pub enum Reason {
     NotPicked,
     NotReady,
     NotScheduled,
+    /// Neither enabled nor disabled.
+    OptInUnclear,
     /// By its own label.
     OptedOut,
     OtherPhase,
+    OwnerDisabled,
     /// As many of its owner are picked as may be.
     OwnerFull,
+    PodDisabled,
     Protected,
     Ready,
     /// It runs in a kernel of its own.
@@ -39,11 +48,13 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::ContainerNotRunning,
         Self::Excluded,
         Self::Finished,
+        Self::Frozen,
         Self::HostNetwork,
+        Self::NamespaceDisabled,
         Self::NamespaceExcluded,
         Self::NamespaceUnknown,
         Self::NoSuchContainer,
@@ -51,9 +62,12 @@ impl Reason {
         Self::NotPicked,
         Self::NotReady,
         Self::NotScheduled,
+        Self::OptInUnclear,
         Self::OptedOut,
         Self::OtherPhase,
+        Self::OwnerDisabled,
         Self::OwnerFull,
+        Self::PodDisabled,
         Self::Protected,
         Self::Ready,
         Self::Sandboxed,
@@ -66,7 +80,11 @@ impl Reason {
             Self::ContainerNotRunning => "its container does not run",
             Self::Excluded => "excluded by the policy",
             Self::Finished => "has succeeded or failed",
+            Self::Frozen => "its namespace is frozen",
             Self::HostNetwork => "shares its node's network, which a network fault never hits",
+            Self::NamespaceDisabled => {
+                "its namespace says rumpus.dev/chaos: disabled, and nothing narrower says enabled"
+            }
             Self::NamespaceExcluded => "its namespace carries rumpus.dev/exclude=true",
             Self::NamespaceUnknown => "its namespace could not be found",
             Self::NoSuchContainer => "has no such container",
@@ -74,9 +92,14 @@ impl Reason {
             Self::NotPicked => "matched, not picked",
             Self::NotReady => "not ready",
             Self::NotScheduled => "is on no node",
+            Self::OptInUnclear => {
+                "its rumpus.dev/chaos, or its owner's or namespace's, is neither enabled nor disabled"
+            }
             Self::OptedOut => "carries rumpus.dev/exclude=true",
             Self::OtherPhase => "is in another phase",
+            Self::OwnerDisabled => "its owner says rumpus.dev/chaos: disabled",
             Self::OwnerFull => "matched, and enough of its owner are picked",
+            Self::PodDisabled => "carries rumpus.dev/chaos=disabled",
             Self::Protected => "its namespace is protected",
             Self::Ready => "ready, and those are meant that are not",
             Self::Sandboxed => "runs in a sandbox (gVisor, Kata), which an agent does not reach",
@@ -90,6 +113,8 @@ impl Reason {
 #[derive(Debug, Default)]
 pub struct Tally {
     rows: BTreeMap<Reason, Row>,
+    /// Pods by UID whose reason is asked for.
+    watched: BTreeMap<Text, Option<Reason>>,
 }
 
 #[derive(Debug, Default)]
@@ -99,7 +124,22 @@ struct Row {
 }
 
 impl Tally {
+    /// Remembers the reason of each of these from here on.
+    pub(crate) fn watch<'p>(&mut self, uids: impl Iterator<Item = &'p Text>) {
+        self.watched = uids.map(|uid| (uid.clone(), None)).collect();
+    }
+
+    /// Returns the reason of a pod that is watched; of one that was only counted there is none.
+    pub(crate) fn watched(&self, uid: &Text) -> Option<Reason> {
+        self.watched.get(uid).copied().flatten()
+    }
+
     pub(crate) fn add(&mut self, reason: Reason, pod: &Pod) {
+        if !self.watched.is_empty()
+            && let Some(watched) = self.watched.get_mut(&pod.uid)
+        {
+            *watched = Some(reason);
+        }
         let row = self.rows.entry(reason).or_default();
         row.count += 1;
         let later = row.first.last().is_some_and(|(ns, name)| (&**ns, &**name) <= (&*pod.namespace, &*pod.name));

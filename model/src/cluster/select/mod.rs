@@ -3,20 +3,21 @@
 //! One pass over the pods. A pod that the selector does not match is no candidate and is not counted; exclusions and
 //! guards win over everything that selects.
 
-use super::guard::{excluded, opt_in, protected};
+use super::guard::{frozen, opt_in, protected};
 use super::plan::RunInput;
-use super::pod::{Container, Phase, Pod};
+use super::pod::{Container, Pod};
 use super::refusal::ClusterRefusal;
-use super::world::{Namespace, Node, Seconds, Text, World};
-use crate::fault::Fault;
-use std::collections::BTreeMap;
+use super::world::{Seconds, Text, World};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub mod container;
+pub(crate) mod judge;
 pub mod left_out;
 pub mod pods;
 
 pub use container::Choice;
+pub(crate) use judge::{Asked, Verdict, Within};
 pub use left_out::{Reason, Tally};
 pub use pods::{Namespaces, OwnerMatch, PodSelector};
 
@@ -35,107 +36,70 @@ pub(crate) struct Found<'w> {
     pub(crate) matched: usize,
     pub(crate) left_out: Tally,
     pub(crate) refusals: Vec<ClusterRefusal>,
+    /// What nobody understands, each said once.
+    pub(crate) notes: BTreeSet<String>,
 }
 
-/// What is looked up once, not once a pod.
-struct Lists<'w> {
-    namespaces: &'w BTreeMap<Text, Namespace>,
-    nodes: &'w BTreeMap<Text, Node>,
-}
+/// Most notes.
+const NOTES: usize = 5;
 
 /// Returns the pods that `selector` may hit.
-pub(crate) fn find<'w>(world: &'w World, selector: &PodSelector, input: &RunInput, now: Seconds) -> Found<'w> {
+pub(crate) fn find<'w>(world: &'w World, selector: &'w PodSelector, input: &'w RunInput, now: Seconds) -> Found<'w> {
     let mut found = Found::default();
-    let known = |list: &str, why: &str| ClusterRefusal::ListUnknown { list: list.into(), why: why.into() };
-    let pods = world.pods.as_ref().map_err(|u| known("pods", &u.why));
-    let namespaces = world.namespaces.as_ref().map_err(|u| known("namespaces", &u.why));
-    let nodes = world.nodes.as_ref().map_err(|u| known("nodes", &u.why));
-    let (pods, namespaces, nodes) = match (pods, namespaces, nodes) {
-        (Ok(pods), Ok(namespaces), Ok(nodes)) => (pods, namespaces, nodes),
-        (pods, namespaces, nodes) => {
-            found.refusals.extend([pods.err(), namespaces.err(), nodes.err()].into_iter().flatten());
+    let (asked, pods) = match Asked::new(world, selector, input, now) {
+        Ok(asked) => asked,
+        Err(refusals) => {
+            found.refusals = refusals;
             return found;
         }
     };
-    let named: Vec<&str> = selector.namespaces.names(&input.namespace);
-    for namespace in &named {
-        found.refusals.extend(namespace_refusal(world, namespaces, namespace));
-    }
-    let fault = &input.policy.experiment.fault;
-    let lists = Lists { namespaces, nodes };
+    found.refusals.extend(asked.named.iter().filter_map(|name| namespace_refusal(&asked, name)));
     // Pods of one namespace stand together in most lists: its verdict is kept while it does not change.
-    let mut last: Option<(&Text, bool, Option<Reason>)> = None;
+    let mut last: Option<(&Text, Within<'_>)> = None;
     for pod in pods {
-        let (within, barred) = match last {
-            Some((namespace, within, barred)) if Arc::ptr_eq(namespace, &pod.namespace) => (within, barred),
+        let within = match last {
+            Some((namespace, within)) if Arc::ptr_eq(namespace, &pod.namespace) => within,
             Some(_) | None => {
-                let within = selector.namespaces.is_all() || named.contains(&&*pod.namespace);
-                let barred = if within { barred(world, &lists, &pod.namespace) } else { None };
-                last = Some((&pod.namespace, within, barred));
-                (within, barred)
+                let within = asked.within(&pod.namespace);
+                last = Some((&pod.namespace, within));
+                within
             }
         };
-        if !within || !selector.selects(pod, |node| lists.nodes.get(node).and_then(|n| n.zone.as_deref())) {
-            continue;
+        match asked.judge(pod, within) {
+            Verdict::Unmatched(_) => continue,
+            Verdict::Fit(container) => found.candidates.push(Candidate { pod, container }),
+            Verdict::LeftOut(reason) => {
+                if reason == Reason::OptInUnclear && found.notes.len() < NOTES {
+                    found.notes.extend(asked.level(pod, within));
+                }
+                found.left_out.add(reason, pod);
+            }
         }
         if input.policy.group.as_ref().is_some_and(|group| !group.holds(lists.nodes, pod)) {
             continue;
         }
         found.matched += 1;
-        let verdict = barred.map_or_else(|| judge(pod, selector, fault, now), Err);
-        match verdict {
-            Ok(container) => found.candidates.push(Candidate { pod, container }),
-            Err(reason) => found.left_out.add(reason, pod),
-        }
     }
     found
 }
 
 /// Refuses a namespace that the policy names and that may not be hit.
-fn namespace_refusal(world: &World, namespaces: &BTreeMap<Text, Namespace>, namespace: &str) -> Option<ClusterRefusal> {
-    if let Some(why) = protected::namespace(&world.rules, namespace) {
+fn namespace_refusal(asked: &Asked<'_>, namespace: &str) -> Option<ClusterRefusal> {
+    let rules = &asked.world.rules;
+    if let Some(why) = protected::namespace(rules, namespace) {
         return Some(ClusterRefusal::ProtectedNamespace { namespace: namespace.into(), why: why.into() });
     }
-    let Some(found) = namespaces.get(namespace) else {
+    let Some(found) = asked.namespaces.get(namespace) else {
         return Some(ClusterRefusal::NamespaceMissing { namespace: namespace.into() });
     };
-    opt_in::missing(&world.rules, found).map(|label| ClusterRefusal::NotOptedIn { namespace: namespace.into(), label })
-}
-
-/// Returns why nothing of a namespace is hit, or nothing.
-fn barred(world: &World, lists: &Lists<'_>, namespace: &str) -> Option<Reason> {
-    if protected::namespace(&world.rules, namespace).is_some() {
-        return Some(Reason::Protected);
+    if let Some(label) = opt_in::missing(rules, found) {
+        return Some(ClusterRefusal::NotOptedIn { namespace: namespace.into(), label });
     }
-    let Some(found) = lists.namespaces.get(namespace) else { return Some(Reason::NamespaceUnknown) };
-    if opt_in::missing(&world.rules, found).is_some() {
-        return Some(Reason::NotOptedIn);
-    }
-    excluded::labels(&found.labels).then_some(Reason::NamespaceExcluded)
-}
-
-fn judge<'w>(pod: &'w Arc<Pod>, selector: &PodSelector, fault: &Fault, now: Seconds) -> Result<Choice<'w>, Reason> {
-    match pod.phase {
-        Phase::Succeeded | Phase::Failed => return Err(Reason::Finished),
-        Phase::Pending | Phase::Running | Phase::Unknown => {}
-    }
-    if pod.terminating {
-        return Err(Reason::Terminating);
-    }
-    if selector.exclude.as_ref().is_some_and(|e| e.matches(&pod.labels)) {
-        return Err(Reason::Excluded);
-    }
-    if excluded::labels(&pod.labels) {
-        return Err(Reason::OptedOut);
-    }
-    if let Some(reason) = protected::pod(pod, fault) {
-        return Err(reason);
-    }
-    selector.state(pod, now)?;
-    if pod.node.is_none() {
-        return Err(Reason::NotScheduled);
-    }
-    container::choose(&pod.containers, selector.container.as_deref(), fault)
+    frozen::standing(found, asked.now).map(|freeze| ClusterRefusal::Frozen {
+        namespace: namespace.into(),
+        until: freeze.until.to_string(),
+        reason: freeze.reason.to_string(),
+    })
 }
 
 impl<'w> Candidate<'w> {

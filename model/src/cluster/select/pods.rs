@@ -1,5 +1,6 @@
 //! The selector `pods`, parsed: what it includes, and in which state a pod has to be.
 
+use super::judge::Missed;
 use super::left_out::Reason;
 use crate::cluster::labels::LabelSelector;
 use crate::cluster::pod::{Phase, Pod};
@@ -78,16 +79,25 @@ impl PodSelector {
             && self.zones.is_empty()
     }
 
-    /// Returns whether a pod of the right namespace is meant; `zone_of` tells a node's zone.
-    pub(crate) fn selects<'w>(&self, pod: &'w Pod, zone_of: impl Fn(&'w str) -> Option<&'w str>) -> bool {
-        let any = |list: &[String], found: Option<&str>| {
-            list.is_empty() || found.is_some_and(|found| list.iter().any(|wanted| wanted == found))
+    /// Returns the first part that a pod of the right namespace does not match; `zone` tells its node's.
+    pub(crate) fn misses<'w>(&self, pod: &Pod, zone: impl Fn() -> Option<&'w str>) -> Option<Missed> {
+        let none = |list: &[String], found: Option<&str>| {
+            !list.is_empty() && found.is_none_or(|found| list.iter().all(|wanted| wanted != found))
         };
-        self.selector.matches(&pod.labels)
-            && any(&self.names, Some(&pod.name))
-            && any(&self.nodes, pod.node.as_deref())
-            && (self.owners.is_empty() || self.owners.iter().any(|owner| owner.owns(pod)))
-            && (self.zones.is_empty() || any(&self.zones, pod.node.as_deref().and_then(zone_of)))
+        if !self.selector.matches(&pod.labels) {
+            return Some(Missed::Selector);
+        }
+        if none(&self.names, Some(&pod.name)) {
+            return Some(Missed::Names);
+        }
+        if none(&self.nodes, pod.node.as_deref()) {
+            return Some(Missed::Nodes);
+        }
+        if !self.owners.is_empty() && self.owners.iter().all(|owner| !owner.owns(pod)) {
+            return Some(Missed::Owners);
+        }
+        let elsewhere = !self.zones.is_empty() && none(&self.zones, zone());
+        elsewhere.then_some(Missed::Zones)
     }
 
     /// Looks at a pod's state.

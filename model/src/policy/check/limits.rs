@@ -1,7 +1,7 @@
 //! How much may be down at once.
 
 use super::place::Place;
-use crate::policy::{Amount, Limits};
+use crate::policy::{Amount, Limits, SingleReplica};
 use crate::wire::{self, NumberOrText};
 
 /// Outer `None`: a problem was noted.
@@ -21,7 +21,16 @@ pub(super) fn check(written: Option<&wire::Limits>, place: &Place<'_>) -> Option
             None
         }
     };
-    Some(Limits { min_healthy: min_healthy?, max_unavailable: max_unavailable?, max_concurrent: max_concurrent? })
+    let single_replica = written.single_replica.map(|s| match s {
+        wire::SingleReplica::Allow => SingleReplica::Allow,
+        wire::SingleReplica::Refuse => SingleReplica::Refuse,
+    });
+    Some(Limits {
+        min_healthy: min_healthy?,
+        max_unavailable: max_unavailable?,
+        max_concurrent: max_concurrent?,
+        single_replica,
+    })
 }
 
 fn host(limits: &wire::Limits, place: &Place<'_>) {
@@ -36,6 +45,9 @@ fn host(limits: &wire::Limits, place: &Place<'_>) {
     }
     if limits.max_concurrent.is_some() {
         place.field("maxConcurrent").unbuilt("runs by hand are not counted", hint);
+    }
+    if limits.single_replica.is_some() {
+        place.field("singleReplica").unbuilt("nothing on a bare host has a desired number of replicas", hint);
     }
 }
 

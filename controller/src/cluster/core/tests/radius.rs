@@ -51,7 +51,8 @@ impl Fake {
             (name.into(), Namespace::new(labels(("rumpus.dev/chaos", "enabled")), own))
         };
         let top = |name: &str| {
-            let owner = Owner { kind: "Deployment".into(), namespace: "shop".into(), name: name.into(), desired: None };
+            let owner =
+                Owner { kind: "Deployment".into(), namespace: "shop".into(), name: name.into(), ..Owner::default() };
             (name.into(), owner)
         };
         let world = World {

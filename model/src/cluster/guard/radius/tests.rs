@@ -3,7 +3,7 @@
 use crate::cluster::fixture::{NOW, held, input, labels, pod, policy, reasons, refusals, shop, unknown, with};
 use crate::cluster::load::Load;
 use crate::cluster::pod::{OwnerRef, Pod};
-use crate::cluster::world::{Namespace, Place, Radius, Reservation, World};
+use crate::cluster::world::{Namespace, Owner, Place, Radius, Reservation, World};
 use crate::cluster::{ClusterPlan, ClusterRefusal, plan};
 use std::sync::Arc;
 
@@ -72,6 +72,8 @@ fn two_shops(radius: Radius, active: Vec<Reservation>) -> World {
     let owner = OwnerRef { kind: "StatefulSet".into(), name: "db".into(), uid: "u-db".into() };
     let db = Pod { namespace: "data".into(), owner: Some(owner), ..pod("db-7", 0) };
     world.pods.as_mut().unwrap().push(Arc::new(db));
+    let top = Owner { kind: "StatefulSet".into(), namespace: "data".into(), name: "db".into(), ..Owner::default() };
+    world.owners.as_mut().unwrap().insert("u-db".into(), top);
     allows(&mut world, "data", None);
     world
 }

@@ -53,7 +53,13 @@ impl Snapshot {
         let unknown = || Unknown { why: "not listed yet".into() };
         let opted = Namespace::new(labels(&[("rumpus.dev/chaos", "enabled")]), None);
         let owner =
-            Owner { kind: "Deployment".into(), namespace: "shop".into(), name: "web".into(), ..Owner::default() };
+            Owner {
+            kind: "Deployment".into(),
+            namespace: "shop".into(),
+            name: "web".into(),
+            desired: Some(8),
+            ..Owner::default()
+        };
         let pods = self.pods.values().map(|p| Arc::new(pod(p))).collect();
         World {
             pods: if self.known.contains(&Kind::Pod) { Ok(pods) } else { Err(unknown()) },

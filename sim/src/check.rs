@@ -3,14 +3,13 @@
 use crate::agent::Node;
 use crate::api::{Answer, Api, Kind, Object, Reply, Request};
 use crate::controller::LEASE;
-use crate::disk;
 use crate::net::{Life, Net};
 use crate::schedule::Who;
 use crate::world::node_name;
 use rumpus_agent::cluster::halts;
 use rumpus_cluster::{ChaosNode, ChaosRun};
 use rumpus_model::halt::Reach;
-use rumpus_model::wire::{ConditionType, Confirmation, InjectionState, Mode, NodeStatus, Phase, RunState, Truth};
+use rumpus_model::wire::{Confirmation, Mode, NodeStatus, RunState};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};

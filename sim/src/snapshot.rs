@@ -52,8 +52,7 @@ impl Snapshot {
     fn world(&self, active: Vec<Reservation>) -> World {
         let unknown = || Unknown { why: "not listed yet".into() };
         let opted = Namespace::new(labels(&[("rumpus.dev/chaos", "enabled")]), None);
-        let owner =
-            Owner {
+        let owner = Owner {
             kind: "Deployment".into(),
             namespace: "shop".into(),
             name: "web".into(),

@@ -98,8 +98,10 @@ fn write_anew(dir: &OwnedFd, name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     let written = write_all(&file, 0, bytes).and_then(|()| Ok(fsync(&file)?));
     if let Err(error) = written.and_then(|()| Ok(renameat(dir, temporary.as_str(), dir, name)?)) {
         // What there is of it holds space that the disk may lack.
-        drop(unlinkat(dir, temporary.as_str(), AtFlags::empty()));
-        return Err(error);
+        return Err(match unlinkat(dir, temporary.as_str(), AtFlags::empty()) {
+            Ok(()) => error,
+            Err(left) => io::Error::new(error.kind(), format!("{error}; {temporary} is left: {left}")),
+        });
     }
     fsync(dir)?;
     Ok(file)

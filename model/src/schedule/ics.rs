@@ -10,6 +10,9 @@ const YEARS: i16 = 100;
 /// Longest event, in days.
 const LONGEST: i32 = 366;
 
+/// What an event says, by name: parameters and value.
+type Fields = BTreeMap<String, (String, String)>;
+
 /// What is wrong in a file, with the line of the event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IcsError {
@@ -27,7 +30,7 @@ pub enum IcsError {
 /// It is none, or one of its events is not made of whole days.
 pub fn days(text: &str) -> Result<BTreeSet<Date>, IcsError> {
     let mut days = BTreeSet::new();
-    let mut event: Option<(usize, BTreeMap<String, (String, String)>)> = None;
+    let mut event: Option<(usize, Fields)> = None;
     let mut is_calendar = false;
     for (line, text) in unfolded(text) {
         let Some((head, value)) = text.split_once(':') else { continue };
@@ -67,7 +70,7 @@ fn unfolded(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-fn of_event(fields: &BTreeMap<String, (String, String)>) -> Result<Vec<Date>, String> {
+fn of_event(fields: &Fields) -> Result<Vec<Date>, String> {
     for unread in ["RDATE", "EXDATE", "DURATION", "RECURRENCE-ID"] {
         if fields.contains_key(unread) {
             return Err(format!("{unread} is not read: write an event for each time"));
@@ -105,7 +108,7 @@ fn yearly(rule: &str) -> Result<i16, String> {
         match (name.to_ascii_uppercase().as_str(), value.to_ascii_uppercase().as_str()) {
             ("FREQ", "YEARLY") | ("INTERVAL", "1") => {}
             ("COUNT", count) => {
-                years = count.parse().map_err(|_| format!("COUNT={count} is no number of years"))?;
+                years = count.parse().map_err(|e| format!("COUNT={count} is no number of years: {e}"))?;
             }
             (_, _) => return Err(format!("of RRULE only FREQ=YEARLY and COUNT are read, and not {part}")),
         }
@@ -118,7 +121,7 @@ fn date((parameters, value): &(String, String), name: &str) -> Result<Date, Stri
     if !whole || parameters.contains("TZID") {
         return Err(format!("{name}:{value} is no whole day: write {name};VALUE=DATE:20261225"));
     }
-    Date::strptime("%Y%m%d", value).map_err(|_| format!("{name}:{value} is no date"))
+    Date::strptime("%Y%m%d", value).map_err(|e| format!("{name}:{value} is no date: {e}"))
 }
 
 #[cfg(test)]

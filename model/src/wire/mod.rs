@@ -118,8 +118,10 @@ pub struct RunSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<text::Free<400>>")]
     pub group: Option<String>,
+    /// `Owner`, `Namespace`, `Zone`, `Policy` or `label:KEY`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub group_by: Option<schedule::GroupBy>,
+    #[schemars(with = "Option<text::Free<330>>")]
+    pub group_by: Option<String>,
     /// The time of the policy's schedule that it was begun for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<text::Free<64>>")]

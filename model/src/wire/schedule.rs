@@ -6,6 +6,8 @@ use super::schema::{rules, text, time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 
 /// When a policy runs by itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -123,6 +125,42 @@ pub struct Holidays {
     #[schemars(with = "Option<Set<text::Label, 16>>")]
     pub calendars: Option<Vec<String>>,
 }
+
+/// What a key of a label follows, where a group is one text.
+const LABEL: &str = "label:";
+
+/// As a run has it: one text, which a rule of the API server can compare.
+impl fmt::Display for GroupBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Label(key) => write!(f, "{LABEL}{key}"),
+            Self::Namespace => f.write_str("Namespace"),
+            Self::Owner => f.write_str("Owner"),
+            Self::Policy => f.write_str("Policy"),
+            Self::Zone => f.write_str("Zone"),
+        }
+    }
+}
+
+impl FromStr for GroupBy {
+    type Err = UnknownGroupBy;
+
+    fn from_str(text: &str) -> Result<Self, UnknownGroupBy> {
+        match (text, text.strip_prefix(LABEL)) {
+            (_, Some(key)) if !key.is_empty() => Ok(Self::Label(key.to_owned())),
+            ("Namespace", _) => Ok(Self::Namespace),
+            ("Owner", _) => Ok(Self::Owner),
+            ("Policy", _) => Ok(Self::Policy),
+            ("Zone", _) => Ok(Self::Zone),
+            (_, _) => Err(UnknownGroupBy),
+        }
+    }
+}
+
+/// Groups are made by nothing of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is none of Owner, Namespace, Zone, Policy and label:KEY")]
+pub struct UnknownGroupBy;
 
 impl Serialize for GroupBy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

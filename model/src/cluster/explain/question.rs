@@ -63,9 +63,9 @@ impl Question {
     pub(super) fn of(no: No) -> Self {
         match no {
             No::Missed(Missed::Namespaces) => Self::Namespaces,
-            No::Missed(Missed::Selector | Missed::Names | Missed::Nodes | Missed::Owners | Missed::Zones) => {
-                Self::Selector
-            }
+            No::Missed(
+                Missed::Group | Missed::Selector | Missed::Names | Missed::Nodes | Missed::Owners | Missed::Zones,
+            ) => Self::Selector,
             No::Left(reason) => match reason {
                 Reason::ContainerNotRunning | Reason::NoSuchContainer => Self::Container,
                 Reason::Excluded => Self::Excluded,
@@ -128,6 +128,7 @@ impl Question {
                 Some(No::Missed(Missed::Nodes | Missed::Zones)) => {
                     format!("node {}, zone {}", or_none(pod.node.as_deref()), or_none(asked.zone(pod)))
                 }
+                Some(No::Missed(Missed::Group)) => "it is of another group of the schedule".to_owned(),
                 Some(No::Missed(Missed::Owners)) => {
                     format!("owner {}", pod.owner.as_ref().map_or("none".into(), ToString::to_string))
                 }

@@ -10,6 +10,7 @@ use crate::cluster::refusal::ClusterRefusal;
 use crate::cluster::says::{CHAOS, Says};
 use crate::cluster::world::{Namespace, Node, Seconds, Text, Unknown, World};
 use crate::policy::Experiment;
+use crate::schedule::Group;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub(crate) struct Asked<'w> {
     pub(crate) selector: &'w PodSelector,
     nodes: &'w BTreeMap<Text, Node>,
     experiment: &'w Experiment,
+    group: Option<&'w Group>,
 }
 
 /// What is said of a namespace, and holds for each of its pods.
@@ -54,6 +56,8 @@ pub(crate) enum Missed {
     Nodes,
     Owners,
     Zones,
+    /// It is of another group of the policy's schedule.
+    Group,
 }
 
 impl<'w> Asked<'w> {
@@ -80,7 +84,20 @@ impl<'w> Asked<'w> {
         let experiment = &input.policy.experiment;
         let named = selector.namespaces.names(&input.namespace);
         let levels = opt_in::Levels::of(world);
-        Ok((Self { world, namespaces, named, levels, now, selector, nodes, experiment }, pods))
+        Ok((
+            Self {
+                world,
+                namespaces,
+                named,
+                levels,
+                now,
+                selector,
+                nodes,
+                experiment,
+                group: input.policy.group.as_ref(),
+            },
+            pods,
+        ))
     }
 
     /// Looks at a namespace.
@@ -112,6 +129,9 @@ impl<'w> Asked<'w> {
         }
         if let Some(missed) = self.selector.misses(pod, || self.zone(pod)) {
             return Verdict::Unmatched(missed);
+        }
+        if self.group.is_some_and(|group| !group.holds(self.nodes, pod)) {
+            return Verdict::Unmatched(Missed::Group);
         }
         let says = match within {
             Within::Barred(reason) => return Verdict::LeftOut(reason),

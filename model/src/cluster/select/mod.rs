@@ -75,9 +75,6 @@ pub(crate) fn find<'w>(world: &'w World, selector: &'w PodSelector, input: &'w R
                 found.left_out.add(reason, pod);
             }
         }
-        if input.policy.group.as_ref().is_some_and(|group| !group.holds(lists.nodes, pod)) {
-            continue;
-        }
         found.matched += 1;
     }
     found

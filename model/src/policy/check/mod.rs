@@ -104,9 +104,13 @@ fn group(spec: &RunSpec, root: &Place<'_>) -> Option<Group> {
             place.unbuilt("groups belong to a schedule, and a run on a host has none", "leave it out");
             None
         }
-        (Some(name), Some(by)) => {
-            name::plain(name, GROUP, &place).then(|| Group { by: by.clone(), name: name.clone() })
-        }
+        (Some(name), Some(by)) => match by.parse() {
+            Ok(by) => name::plain(name, GROUP, &place).then(|| Group { by, name: name.clone() }),
+            Err(why) => {
+                root.field("groupBy").wrong(format!("`{by}` {why}"), "write what the policy's schedule says");
+                None
+            }
+        },
         (Some(_), None) => root.field("groupBy").missing("say what `group` is: Owner, Namespace, Zone or {label: KEY}"),
         (None, Some(_)) => place.missing("name the group, or leave `groupBy` out"),
     }

@@ -332,7 +332,7 @@ fn new_run(line: &Line, read: &line::Read, group: &str, slot: &Slot) -> NewRun {
         spec: RunSpec {
             policy_ref: Some(PolicyRef { name: Some(policy.name.clone()), uid: Some(seen.uid.clone()) }),
             group: grouped.then(|| group.to_owned()),
-            group_by: grouped.then(|| by.clone()),
+            group_by: grouped.then(|| by.to_string()),
             slot: Some(slot.key.clone()),
             start_by: Some(read.schedule.until(slot).to_string()),
             mode: Some(if line.is_dry() { Mode::DryRun } else { Mode::Armed }),

@@ -101,5 +101,7 @@ fn pod(object: &PodObject) -> Pod {
             running: true,
         }],
         probes: Vec::new(),
+        readiness_probe: false,
+        spread: false,
     }
 }

@@ -78,6 +78,8 @@ pub enum Command {
     Plan(Plan),
     /// Show why the pods of one workload are hit, or not; change nothing
     Explain(crate::commands::explain::Args),
+    /// Show whether what a policy aims at is ready for chaos; change nothing
+    Lint(crate::commands::lint::Args),
     /// Carry an experiment out (a dry run without --arm)
     Run(Box<Run>),
     /// Show what a schedule would do in a year; change nothing

@@ -96,6 +96,8 @@ fn world() -> World {
             running: true,
         }],
         probes: Vec::new(),
+        readiness_probe: false,
+        spread: false,
     };
     let owner = |n: usize| Owner {
         kind: kind.clone(),

@@ -112,5 +112,7 @@ fn pod(object: &PodObject) -> Pod {
             running: true,
         }],
         probes: Vec::new(),
+        readiness_probe: false,
+        spread: false,
     }
 }

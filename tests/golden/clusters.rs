@@ -3,8 +3,9 @@
 use super::document;
 use insta::assert_snapshot;
 use rumpus_model::cluster::explain::{Workload, explain};
+use rumpus_model::cluster::lint::lint;
 use rumpus_model::cluster::world::{Namespace, Place, Radius, Reservation};
-use rumpus_model::cluster::{World, plan};
+use rumpus_model::cluster::{Unknown, World, plan};
 use rumpus_model::policy::{Policy, Site, parse_for};
 use rumpus_tests::clusters::{NOW, cluster, run, service};
 use std::sync::Arc;
@@ -131,4 +132,19 @@ fn a_workload_is_explained_pod_by_pod_and_a_pod_question_by_question() {
         assert!(line.chars().count() <= 100, "wider than 100 columns: {line}");
     }
     assert_snapshot!(pages.join("\n"));
+}
+
+#[test]
+fn what_workloads_lack_is_told_with_what_to_do_about_it() {
+    let mut world = cluster(5, 3, 2);
+    for pod in world.pods.iter_mut().flatten().take(3) {
+        let pod = Arc::make_mut(pod);
+        (pod.readiness_probe, pod.spread) = (true, true);
+    }
+    world.budgets = Err(Unknown { why: "403 Forbidden".into() });
+    let policy = trial(WEB, "count: 1", "podDelete: {}", "");
+    let page = |world: &World| rumpus_cli::render::lint(&lint(world, &run(policy.clone(), ""), NOW));
+    let unread = page(&world);
+    world.budgets = Ok(Vec::new());
+    assert_snapshot!([unread, page(&world), page(&cluster(0, 1, 1))].join("\n"));
 }

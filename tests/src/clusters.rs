@@ -98,6 +98,8 @@ impl Shared {
             }),
             containers: vec![container],
             probes: Vec::new(),
+            readiness_probe: false,
+            spread: false,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod ask;
 
 pub mod plan;
 pub mod explain;
+pub mod lint;
 pub mod held;
 pub mod installed;
 pub mod run;

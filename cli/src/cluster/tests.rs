@@ -2,7 +2,7 @@
 //! code is left when an answer is no, late, or missing.
 
 use super::connect::Reached;
-use super::{explain, halt, resume, run, scope};
+use super::{explain, halt, lint, resume, run, scope};
 use crate::args::{self, Command, Global};
 use crate::signals::Asked as Wish;
 use rumpus_cluster::fake::{Answer, Asked, Calls, server};
@@ -251,6 +251,7 @@ fn host_and_cluster_are_never_mixed_up() {
         (&["resume", "--all"], false, "only known in a cluster"),
         (&["run", "kill", "--no-wait"], false, "only known in a cluster"),
         (&["explain", "deployment/web", "-f", "x.yaml"], false, "only known in a cluster"),
+        (&["lint", "-f", "x.yaml"], false, "only known in a cluster"),
         (&["demo"], true, "shows what happens on this host"),
         (&["residue", "--clean"], true, "only known on a host"),
         (&["run", "kill", "--name", "x"], true, "only known on a host"),
@@ -322,4 +323,32 @@ async fn an_explanation_says_by_its_exit_code_whether_the_workload_may_be_hit() 
     for missing in ["sts/api", "data/sts/web", "web"] {
         assert_eq!(explained(&[missing], fine(), "").await, 2, "{missing}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lint_says_by_its_exit_code_whether_workloads_are_ready() {
+    let linted = async |pods: Value, budgets: Answer| {
+        let (reached, calls) = reached(move |asked| match &asked.path {
+            path if path.ends_with("/poddisruptionbudgets") => budgets.clone(),
+            _ => cluster_of_web(asked, &pods),
+        });
+        let (global, Command::Lint(args)) = parsed(&["lint", "-f", "policy/slow"]) else { panic!("it is no lint") };
+        let code = lint::show(&global, &reached, &args).await.unwrap_or_else(|f| f.exit_code());
+        assert!(calls.all().iter().all(|call| call.method == "GET"), "nothing is written");
+        code
+    };
+    let pod = |more: &Value| json!([web("web-0", "shop", ("StatefulSet", "web"), more)]);
+    let fine = || {
+        pod(&json!({"topologySpreadConstraints": [{"maxSkew": 1}],
+            "containers": [{"name": "app", "readinessProbe": {"tcpSocket": {"port": 80}}}]}))
+    };
+    let budget = || {
+        list(&json!([{"metadata": {"name": "web", "namespace": "shop", "uid": "b"},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}}}]))
+    };
+    assert_eq!(linted(fine(), budget()).await, 0);
+    assert_eq!(linted(fine(), list(&json!([]))).await, 7);
+    assert_eq!(linted(pod(&json!({})), budget()).await, 7);
+    assert_eq!(linted(fine(), no(403, "Forbidden")).await, 4, "nobody knows its budgets");
+    assert_eq!(linted(json!([]), budget()).await, 4, "nothing is selected");
 }

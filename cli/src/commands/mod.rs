@@ -13,6 +13,7 @@ pub mod demo;
 pub mod doctor;
 pub mod explain;
 pub mod halt;
+pub mod lint;
 pub mod plan;
 pub mod residue;
 pub mod resume;
@@ -31,6 +32,8 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         (Command::Plan(args), Place::Cluster(which)) => cluster::plan::run(global, which, args),
         (Command::Explain(_), Place::Host) => explain::run(),
         (Command::Explain(args), Place::Cluster(which)) => cluster::explain::run(global, which, args),
+        (Command::Lint(_), Place::Host) => lint::run(),
+        (Command::Lint(args), Place::Cluster(which)) => cluster::lint::run(global, which, args),
         (Command::Run(args), Place::Host) => run::run(global, args),
         (Command::Run(args), Place::Cluster(which)) => cluster::run::run(global, which, args),
         (Command::Simulate(args), Place::Host) => simulate::run(global, args),

@@ -6,6 +6,7 @@ pub mod cluster_plan;
 pub mod doctor;
 pub mod explain;
 pub mod halt;
+pub mod lint;
 pub mod plan;
 pub mod residue;
 pub mod schedule;
@@ -18,5 +19,6 @@ mod text;
 
 pub use cluster_plan::cluster_plan;
 pub use explain::explanation;
+pub use lint::lint;
 pub use plan::plan;
 pub use run::{change, end, millis};

@@ -69,6 +69,8 @@ pub(crate) fn pod(name: &str, node: usize) -> Pod {
         owner: Some(OwnerRef { kind: "Deployment".into(), name: "web".into(), uid: "u-web".into() }),
         containers: vec![container("app", Role::App)],
         probes: Vec::new(),
+        readiness_probe: false,
+        spread: false,
     }
 }
 

@@ -24,6 +24,7 @@ mod pick;
 pub mod guard;
 pub mod load;
 pub mod explain;
+pub mod lint;
 pub mod peers;
 pub mod plan;
 pub mod refusal;

@@ -30,6 +30,10 @@ pub struct Pod {
     pub containers: Vec<Container>,
     /// Ports that its kubelet probes.
     pub probes: Vec<Port>,
+    /// A container that serves has one.
+    pub readiness_probe: bool,
+    /// It has anti-affinity to pods or topology spread constraints.
+    pub spread: bool,
 }
 
 impl fmt::Display for Pod {

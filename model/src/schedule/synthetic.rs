@@ -48,6 +48,7 @@ pub fn world(policy: &Policy, namespace: &str, groups: u32) -> Result<World, Str
             desired: Some(PODS),
             ..Owner::default()
         };
+        let top = OwnerRef { kind: "Deployment".into(), name: name.as_str().into(), uid: uid.as_str().into() };
         for one in 0..PODS {
             pods.push(Arc::new(Pod {
                 uid: format!("pod-{number}-{one}").into(),
@@ -62,11 +63,7 @@ pub fn world(policy: &Policy, namespace: &str, groups: u32) -> Result<World, Str
                 host_network: false,
                 addresses: Vec::new(),
                 runtime_class: None,
-                owner: Some(OwnerRef {
-                    kind: "Deployment".into(),
-                    name: name.as_str().into(),
-                    uid: uid.as_str().into(),
-                }),
+                owner: Some(top.clone()),
                 containers: vec![Container {
                     name: selector.container.as_deref().unwrap_or("app").into(),
                     role: Role::App,
@@ -74,6 +71,8 @@ pub fn world(policy: &Policy, namespace: &str, groups: u32) -> Result<World, Str
                     running: selector.phase == Phase::Running,
                 }],
                 probes: Vec::new(),
+                readiness_probe: false,
+                spread: false,
             }));
         }
         owners.insert(uid.into(), owner);

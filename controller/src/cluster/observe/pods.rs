@@ -42,6 +42,8 @@ pub(crate) fn pod(shared: &mut Shared, seen: &SlimPod) -> Pod {
     probes.dedup();
     let statuses = || seen.status.container_statuses.iter().chain(&seen.status.init_container_statuses);
     let app = seen.spec.containers.iter().map(|c| (c, Role::App));
+    let sidecar = |c: &&ContainerSpec| c.restart_policy.as_deref() == Some("Always");
+    let serving = seen.spec.containers.iter().chain(seen.spec.init_containers.iter().filter(sidecar));
     let init = seen
         .spec
         .init_containers
@@ -72,6 +74,8 @@ pub(crate) fn pod(shared: &mut Shared, seen: &SlimPod) -> Pod {
             .map(|(c, role)| container(shared, c, role, statuses().find(|s| s.name == c.name)))
             .collect(),
         probes,
+        readiness_probe: serving.clone().any(|c| c.readiness_probe.is_some()),
+        spread: seen.spec.is_spread(),
     }
 }
 

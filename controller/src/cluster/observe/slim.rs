@@ -202,6 +202,33 @@ pub struct PodSpec {
     pub runtime_class_name: Option<String>,
     pub containers: Vec<ContainerSpec>,
     pub init_containers: Vec<ContainerSpec>,
+    pub affinity: Affinity,
+    pub topology_spread_constraints: Vec<Nothing>,
+}
+
+/// Where a pod would rather be.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Affinity {
+    pub pod_anti_affinity: AntiAffinity,
+}
+
+/// From which pods it keeps away.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct AntiAffinity {
+    #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
+    pub required: Vec<Nothing>,
+    #[serde(rename = "preferredDuringSchedulingIgnoredDuringExecution")]
+    pub preferred: Vec<Nothing>,
+}
+
+impl PodSpec {
+    /// Returns whether it says anything that keeps pods of a workload apart.
+    pub fn is_spread(&self) -> bool {
+        let apart = &self.affinity.pod_anti_affinity;
+        !(self.topology_spread_constraints.is_empty() && apart.required.is_empty() && apart.preferred.is_empty())
+    }
 }
 
 /// One container.

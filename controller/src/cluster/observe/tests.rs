@@ -86,6 +86,7 @@ fn a_pod_is_pinned_with_what_the_kubelet_asks_of_it() {
     assert_eq!(pods[0].containers[0].id.as_deref(), Some("abc"));
     assert_eq!(pods[0].probes.iter().map(|p| p.from).collect::<Vec<_>>(), [8080, 9000]);
     assert!(pods[0].ready && pods[0].containers[0].running);
+    assert!(pods[0].readiness_probe && !pods[0].spread);
 }
 
 #[test]
@@ -241,4 +242,33 @@ fn where_a_rollout_stands_is_read_of_each_kind_that_has_one() {
         (read(WorkloadKind::ReplicaSet, lone.clone()), read(WorkloadKind::Job, lone)),
         (Rollout::None, Rollout::None)
     );
+}
+
+#[test]
+fn whether_pods_keep_apart_and_tell_when_they_are_ready_is_read() {
+    let read = |spec: Value| {
+        let mut pod = pod("web-0", &owner("StatefulSet", "web"));
+        pod.spec = of(spec);
+        let mut observed = Observed::new("rumpus");
+        whole(&mut observed, Change::Pod, vec![("uid-web-0", pod)]);
+        let pod = snapshot(&mut observed).pods.unwrap().remove(0);
+        (pod.readiness_probe, pod.spread)
+    };
+    let probe = json!({"exec": {"command": ["true"]}});
+    let term = json!({"topologyKey": "kubernetes.io/hostname"});
+    let apart = |how: &str| json!({"podAntiAffinity": {how: [term]}});
+    let to = json!({"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+    for (spec, expected) in [
+        (json!({"containers": [{"name": "a"}]}), (false, false)),
+        (json!({"containers": [{"name": "a"}, {"name": "b", "readinessProbe": probe}]}), (true, false)),
+        (json!({"containers": [{"name": "a", "livenessProbe": probe}]}), (false, false)),
+        (json!({"initContainers": [{"name": "a", "restartPolicy": "Always", "readinessProbe": probe}]}), (true, false)),
+        (json!({"initContainers": [{"name": "a", "readinessProbe": probe}]}), (false, false)),
+        (json!({"topologySpreadConstraints": [{"maxSkew": 1}]}), (false, true)),
+        (json!({"affinity": apart("requiredDuringSchedulingIgnoredDuringExecution")}), (false, true)),
+        (json!({"affinity": apart("preferredDuringSchedulingIgnoredDuringExecution")}), (false, true)),
+        (json!({"affinity": to}), (false, false)),
+    ] {
+        assert_eq!(read(spec.clone()), expected, "{spec}");
+    }
 }

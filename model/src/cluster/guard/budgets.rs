@@ -47,7 +47,8 @@ pub(crate) fn check(case: &Case<'_>) -> Vec<ClusterRefusal> {
     refusals
 }
 
-fn covers(budget: &Pdb, pod: &Pod) -> bool {
+/// Returns whether a budget selects a pod.
+pub(crate) fn covers(budget: &Pdb, pod: &Pod) -> bool {
     *budget.namespace == *pod.namespace && budget.selector.as_ref().is_some_and(|s| s.matches(&pod.labels))
 }
 

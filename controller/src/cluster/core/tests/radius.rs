@@ -38,6 +38,8 @@ impl Fake {
             owner: key.name.split('-').next().map(owner),
             containers: Vec::new(),
             probes: Vec::new(),
+            readiness_probe: false,
+            spread: false,
         };
         let engines: BTreeMap<String, Engine> = [("partition".to_owned(), Engine::Nft)].into();
         let missing = BTreeMap::new();

@@ -141,7 +141,8 @@ fn run_input(input: &Input<'_>, name: &str, seed: &str) -> RunInput {
         name: name.to_owned(),
         run_uid: name.to_owned(),
         seed: seed.to_owned(),
-        policy_uid: None,
+        // What is only about runs of policies is about these.
+        policy_uid: Some(name.to_owned()),
     }
 }
 

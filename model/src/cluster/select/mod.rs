@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub mod container;
 pub mod left_out;
 pub mod pods;
+#[cfg(test)]
+mod tests;
 
 pub use container::Choice;
 pub use left_out::{Reason, Tally};

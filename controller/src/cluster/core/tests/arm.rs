@@ -2,7 +2,7 @@
 
 use super::fake::{Fake, Wrong};
 use crate::cluster::core::event::Event;
-use rumpus_model::wire::{Phase, RunState};
+use rumpus_model::wire::{ConditionType, Phase, RunState, Verdict};
 use std::time::Duration;
 
 /// A run whose injections are there; its reservation is still to be written.
@@ -50,4 +50,40 @@ fn a_status_says_of_which_spec_it_is() {
     world.run("a", "partition", true);
     world.seconds(20);
     assert_eq!((world.status("a").state, world.status("a").observed_generation), (Some(RunState::Finished), Some(1)));
+}
+
+#[test]
+fn a_run_that_is_being_deleted_ends_before_it_is_gone() {
+    let mut world = Fake::new();
+    world.run("a", "partition", true);
+    world.seconds(3);
+    world.change_run("a", |run| run.deleting = true);
+    world.seconds(3);
+    assert_eq!((world.count("Cancelled"), world.status("a").verdict), (2, Some(Verdict::Aborted)), "{:?}", world.log);
+}
+
+#[test]
+fn a_status_says_what_was_hit_and_who_attests_the_end() {
+    let says = |world: &Fake, kind: ConditionType| {
+        let found = world.status("a").conditions.iter().find(|c| c.type_ == kind);
+        found.map(|c| c.message.clone()).unwrap_or_default()
+    };
+    let mut world = Fake::new();
+    world.run("a", "partition", true);
+    world.seconds(20);
+    assert_eq!(says(&world, ConditionType::Injected), "partition on 2 pods of 2 nodes");
+    assert_eq!(says(&world, ConditionType::Restored), "every node attests the end");
+    assert_eq!(says(&world, ConditionType::Finished), "its time was over; every node attests the end");
+    let mut world = Fake::new();
+    world.run("a", "podDelete", true);
+    world.seconds(20);
+    assert_eq!(says(&world, ConditionType::Finished), "carried out; every node attests the end");
+    let mut world = Fake::new();
+    world.pods.pop_last();
+    world.dead.insert("node-0".into());
+    world.run("a", "partition", true);
+    world.seconds(120);
+    assert_eq!(says(&world, ConditionType::Restored), "no attestation by node-0");
+    assert!(says(&world, ConditionType::Finished).ends_with("; not confirmed by node-0"));
+    assert_eq!(world.count("create"), 1);
 }

@@ -25,6 +25,9 @@ const AREAS: [(&str, &str); 5] = [
     ("selection", "model/src/cluster/select/"),
 ];
 
+/// Seconds that the tests may take at least; a busy machine is slow as well.
+const SLOW: &str = "60";
+
 /// So many of a hundred have to be noticed in each area.
 const NOTICED: usize = 90;
 
@@ -73,16 +76,22 @@ fn all(flags: &Flags) -> Result<Count> {
     let areas: Vec<(&str, &str)> = AREAS.into_iter().filter(|(name, _)| wanted(name)).collect();
     ensure!(!areas.is_empty(), "there is no such area: {}", AREAS.map(|(name, _)| name).join(", "));
     let folder = place::target()?;
-    let mut cargo = command(tools::cargo_mutants()?, ["mutants", "--no-shuffle", "--colors", "never", "--output"]);
-    cargo.arg(&folder).current_dir(place::root()?);
+    // Without `--workspace` it knows no package but the default one, which has no area.
+    let mut cargo = command(tools::cargo_mutants()?, ["mutants", "--workspace", "--jobs", "1", "--colors", "never"]);
+    cargo.args(["--minimum-test-timeout", SLOW]).arg("--output").arg(&folder).current_dir(place::root()?);
+    // The copies are thrown away, what they were built with is not. Nobody looks at their backtraces.
+    cargo.env("CARGO_TARGET_DIR", folder.join("mutants"));
+    cargo.envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
     for (_, files) in &areas {
         cargo.arg("--file").arg(if files.ends_with('/') { format!("{files}**") } else { (*files).to_owned() });
     }
     if let Some(shard) = &flags.shard {
-        cargo.args(["--shard", shard]);
+        // One after the other, so that each shard has some of each area.
+        cargo.args(["--sharding", "round-robin", "--shard", shard]);
     }
-    // The unit tests alone: what only a simulated world or a kernel notices is noticed late.
-    let status = cargo.args(["--", "--lib"]).status().context("start cargo-mutants")?;
+    // The unit tests alone: what only a simulated world or a kernel notices is noticed late. Told once for all calls of
+    // cargo: without it the build makes the library a second time, for tests that are not run.
+    let status = cargo.arg("--cargo-arg=--lib").status().context("start cargo-mutants")?;
     let outcomes = folder.join("mutants.out/outcomes.json");
     let text = fs::read_to_string(&outcomes)
         .with_context(|| format!("cargo-mutants ended with {status} and left no {}", outcomes.display()))?;

@@ -2,6 +2,8 @@
 
 mod answers;
 mod each;
+mod many;
+mod steps;
 
 use super::{Act, Command, Core, Event, Intent, Leave, Outcome, Record};
 use rumpus_model::change::Delay;
@@ -245,6 +247,8 @@ struct Fake {
     log: Vec<String>,
     seen: Vec<Attestation>,
     untils: Vec<Duration>,
+    /// The number of each command that was given.
+    ops: Vec<u64>,
     contact: bool,
     halted: Halted,
     stuck: bool,
@@ -253,6 +257,8 @@ struct Fake {
     backlog: u64,
     fail: Option<String>,
     armed: bool,
+    /// No gate is ever armed.
+    unarmed: bool,
     /// The answer to the question before the first change; none: what the Halt says.
     leave: Option<Leave>,
     /// Submitted when time begins to run.
@@ -270,6 +276,7 @@ impl Fake {
             log: Vec::new(),
             seen: Vec::new(),
             untils: Vec::new(),
+            ops: Vec::new(),
             contact: true,
             halted: Halted::No,
             stuck: false,
@@ -278,6 +285,7 @@ impl Fake {
             backlog: 0,
             fail: None,
             armed: false,
+            unarmed: false,
             leave: None,
             waiting: None,
             pause_after: None,
@@ -346,6 +354,7 @@ impl Fake {
                 (op, name, outcome)
             }
         };
+        self.ops.push(op);
         if name != "sweep" || self.log.is_empty() {
             self.log.push(name.into());
         }
@@ -385,13 +394,14 @@ impl Fake {
                 ("disarm", Outcome::Ok)
             }
             Act::Drain => ("drain", Outcome::Ok),
+            Act::Remove { .. } if self.vanished => ("remove", gone()),
             Act::Remove { .. } => ("remove", Outcome::Ok),
             Act::Confirm => ("confirm", Outcome::Ok),
         }
     }
 
     fn readings(&self) -> Vec<Reading> {
-        let armed_for = self.armed.then_some(Duration::from_secs(1));
+        let armed_for = (self.armed && !self.unarmed).then_some(Duration::from_secs(1));
         let hit = Counts { egress: 3, ingress: 0 };
         vec![
             Reading::Filtered(Filtered { armed_for, hit, passed: Counts::default() }),

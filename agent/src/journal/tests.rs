@@ -1,5 +1,7 @@
 //! Every way in which a journal can be cut, bent or refused by its disk.
 
+mod edges;
+
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::path::Path;

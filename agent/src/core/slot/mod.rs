@@ -141,8 +141,9 @@ impl Slot {
         self.cause.is_some()
     }
 
+    /// Returns whether it is on record: no step is begun before that.
     pub(super) fn has_begun(&self) -> bool {
-        self.begun > 0 || self.recorded
+        self.recorded
     }
 
     /// Returns whether nothing is in effect any more, or never was.

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The first op of some commands.
-fn op(commands: &[Command]) -> u64 {
+pub(super) fn op(commands: &[Command]) -> u64 {
     let asked = commands.iter().find_map(|command| match command {
         Command::Order { op, .. }
         | Command::ReadHalt { op, .. }
@@ -50,6 +50,26 @@ fn nobody_is_woken_for_the_end_of_a_grace_while_a_look_is_in_flight() {
     let now = world.now + Duration::from_millis(50);
     op(&world.core.step(now, Event::Wake));
     sleeps(&mut world.core, now + Duration::from_secs(20));
+}
+
+#[test]
+fn whoever_waits_for_the_end_of_a_grace_is_woken_for_the_next_look() {
+    let mut world = Fake::new(kill());
+    world.alive = true;
+    world.run_for(Duration::from_secs(4));
+    let at = world.core.wake_at();
+    assert!(at.is_some_and(|at| at > world.now && at < world.now + Duration::from_millis(100)), "{at:?}");
+}
+
+#[test]
+fn what_is_asked_about_is_not_over_before_its_answer_although_it_is_refused() {
+    let (mut core, now, resolve) = begun(partition());
+    let later = now + super::super::SWEEP_EVERY;
+    let sweep = op(&core.step(later, Event::Wake));
+    core.step(later, Event::Done { op: sweep, outcome: Outcome::Failed { why: "EBUSY".into() } });
+    assert_eq!(core.attestations()[0].state, State::Ending);
+    core.step(later, Event::Done { op: resolve, outcome: Outcome::Ok });
+    assert_eq!(core.attestations()[0].state, State::Refused);
 }
 
 #[test]

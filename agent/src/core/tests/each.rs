@@ -113,6 +113,15 @@ fn nothing_begins_without_leave() {
 }
 
 #[test]
+fn a_halt_that_the_question_brings_counts_beside_those_that_stand() {
+    let mut world = each();
+    world.give(Event::Halts(vec![halt("other", "b")]));
+    world.leave = Some(given(vec![halt("other", "b"), halt("h", "a")], None));
+    world.give(Event::Submit(Box::new(of("a"))));
+    assert_eq!((state(&world, "a"), cause(&world, "a")), (State::Refused, Some(EndCause::Halted { id: "h".into() })));
+}
+
+#[test]
 fn a_failed_question_about_one_ends_no_other() {
     let mut world = each();
     world.give(Event::Submit(Box::new(of("a"))));

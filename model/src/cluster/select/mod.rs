@@ -15,6 +15,8 @@ pub mod container;
 pub(crate) mod judge;
 pub mod left_out;
 pub mod pods;
+#[cfg(test)]
+mod tests;
 
 pub use container::Choice;
 pub(crate) use judge::{Asked, Verdict, Within};

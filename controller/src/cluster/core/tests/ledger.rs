@@ -178,6 +178,30 @@ fn an_injection_that_was_deleted_while_nobody_was_there_is_not_created_anew() {
 }
 
 #[test]
+fn a_run_whose_injections_are_all_gone_is_held_until_their_nodes_or_time_say_that_they_ended() {
+    for told in [0, 1, 2] {
+        let mut world = Fake::new();
+        world.dead.extend(["node-0".to_owned(), "node-1".to_owned()]);
+        world.run("a", "partition", true);
+        world.seconds(3);
+        let gone: Vec<_> = std::mem::take(&mut world.injections).into_values().collect();
+        assert_eq!((gone.len(), world.hits.len()), (2, 2));
+        world.start();
+        for injection in gone.iter().take(told) {
+            let node = injection.spec.node_name.clone();
+            world.tell(Event::Ended { node, injections: [injection.uid.clone()].into() });
+        }
+        let held = |world: &Fake| world.ledger.as_ref().unwrap().spec.reservations.len();
+        world.seconds(60);
+        let over = told == 2;
+        assert_eq!((held(&world), world.status("a").state == Some(RunState::Finished)), (usize::from(!over), over));
+        world.seconds(60);
+        assert_eq!((held(&world), world.status("a").state), (0, Some(RunState::Finished)), "{told}");
+        assert_eq!(world.hits.len(), 2, "{:?}", world.log);
+    }
+}
+
+#[test]
 fn what_a_predecessor_reserved_stays_in_the_ledger_through_a_second_take_over() {
     let mut world = Fake::new();
     world.dead.extend(["node-0".to_owned(), "node-1".to_owned()]);

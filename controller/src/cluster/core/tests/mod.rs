@@ -1,5 +1,7 @@
 //! The reconciler by itself: scripted scenarios against a world in which every answer can go wrong.
 
+mod arm;
+mod book;
 mod crash;
 mod fake;
 mod ledger;

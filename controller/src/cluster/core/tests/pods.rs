@@ -76,3 +76,25 @@ fn another_uid_under_the_name_counts_as_done() {
     world.seconds(100);
     assert_eq!(world.status("a").cluster.as_ref().map(|c| c.done), Some(2), "{:?}", world.log);
 }
+
+#[test]
+fn a_pod_is_asked_for_once_more_where_there_was_no_answer() {
+    let mut world = Fake::new();
+    world.wrongs.insert("remove", vec![Wrong::Lost; 2].into());
+    world.run("a", "podDelete", true);
+    world.seconds(10);
+    assert_eq!((world.hits.len(), world.status("a").cluster.as_ref().map(|c| c.done)), (2, Some(2)), "{:?}", world.log);
+}
+
+#[test]
+fn a_pod_whose_request_may_have_been_carried_out_is_not_skipped_by_a_stop() {
+    let mut world = Fake::new();
+    world.wrongs.insert("remove", vec![Wrong::Lost; 10_000].into());
+    world.run("a", "podDelete", true);
+    world.seconds(2);
+    world.change_run("a", |run| run.spec.stop = Some(true));
+    world.seconds(300);
+    let status = world.status("a");
+    assert_eq!(status.cluster.as_ref().map(|c| (c.done, c.unknown)), Some((0, 2)), "{:?}", world.log);
+    assert_eq!(status.confirmation, Some(Confirmation::Unconfirmed));
+}

@@ -59,6 +59,43 @@ fn a_policy_by_name_must_own_the_run_and_say_the_same() {
 }
 
 #[test]
+fn a_policy_needs_an_account_only_where_it_leaves_its_own_namespace() {
+    for (namespaces, refused) in [(None, false), (Some("shop"), false), (Some("data"), true)] {
+        let mut world = Fake::new();
+        let mut seen = world.written("a", "partition", true);
+        seen.spec.policy_ref = Some(PolicyRef { name: Some("p".into()), uid: Some("uid-p".into()) });
+        seen.owners = vec!["uid-p".into()];
+        let pods = seen.spec.experiment.as_mut().and_then(|e| e.targets.as_mut()).and_then(|t| t.pods.as_mut());
+        pods.unwrap().namespaces = namespaces.map(|name: &str| vec![name.into()]);
+        let experiment = seen.spec.experiment.clone();
+        world.policy = Some(PolicySeen { uid: "uid-p".into(), deleting: false, service_account: None, experiment });
+        world.runs.insert(seen.uid.clone(), seen.clone());
+        world.tell(Event::Run(Box::new(seen)));
+        world.seconds(3);
+        if refused {
+            assert_eq!(reason(&world, "a"), "ServiceAccountMissing");
+        }
+        assert_eq!(world.hits.is_empty(), refused, "{namespaces:?}");
+    }
+}
+
+#[test]
+fn what_lasts_longer_than_the_administrator_allows_is_refused() {
+    for (duration, refused) in [("1h", false), ("3601s", true)] {
+        let mut world = Fake::new();
+        let mut seen = world.written("a", "partition", true);
+        seen.spec.experiment.as_mut().unwrap().duration = Some(duration.into());
+        world.runs.insert(seen.uid.clone(), seen.clone());
+        world.tell(Event::Run(Box::new(seen)));
+        world.seconds(3);
+        if refused {
+            assert_eq!(reason(&world, "a"), "TooLong");
+        }
+        assert_eq!(world.hits.is_empty(), refused, "{duration}");
+    }
+}
+
+#[test]
 fn nothing_is_armed_while_an_admission_policy_is_missing() {
     let mut world = Fake::new();
     world.tell(Event::Guard(Ok(vec!["rumpus-injections-by-controller".into()])));

@@ -106,3 +106,13 @@ fn a_run_that_a_predecessor_planned_and_did_not_reserve_is_judged_anew() {
         assert_eq!(world.reason("a"), if hit == 0 { "TooManyPods" } else { "" });
     }
 }
+
+#[test]
+fn a_plan_that_comes_to_something_else_than_what_was_created_ends_the_run() {
+    let mut world = unreserved(Radius { pods: Some(9), ..Radius::default() });
+    stranger(&mut world, 0, ["web-2", "web-3"]);
+    world.pods.remove("uid-web-1");
+    world.wrongs.clear();
+    assert_eq!(world.watched(20, ""), 0, "{:?}", world.log);
+    assert_eq!((world.reason("a"), world.status("a").verdict), ("PlanChanged", Some(Verdict::Refused)));
+}

@@ -112,7 +112,7 @@ fn an_owner_is_meant_by_kind_and_by_name_and_a_pod_without_one_is_not() {
         found.owner = Some(OwnerRef { kind: kind.into(), name: name.into(), uid: "u".into() });
         found
     };
-    let owns = |owner: &str, pod: &Pod| selector(&format!("owners: [{{{owner}}}]")).selects(pod, |_| None);
+    let owns = |owner: &str, pod: &Pod| selector(&format!("owners: [{{{owner}}}]")).misses(pod, || None).is_none();
     let both = "kind: Deployment, name: web";
     assert!(owns(both, &of("Deployment", "web")));
     assert!(!owns(both, &of("Deployment", "db")) && !owns(both, &of("StatefulSet", "web")));

@@ -36,7 +36,7 @@ fn entry(uid: &str, injections: &[&str], pods: usize) -> Reservation {
 /// Lets it read this.
 fn read(ledger: &mut Ledger, seconds: u64, epoch: i64, holder: &str, reservations: Vec<Reservation>) {
     assert!(matches!(ledger.next(at(seconds), 1, OURS), Some(Act::ReadLedger)));
-    let spec = LedgerSpec { epoch, holder: holder.into(), reservations };
+    let spec = LedgerSpec { epoch, holder: holder.into(), reservations, ..LedgerSpec::default() };
     let seen = LedgerSeen { resource_version: "7".into(), spec };
     ledger.done(at(seconds), OURS, Outcome::Ledger(Box::new(seen)));
 }

@@ -68,7 +68,8 @@ fn a_policy_needs_an_account_only_where_it_leaves_its_own_namespace() {
         let pods = seen.spec.experiment.as_mut().and_then(|e| e.targets.as_mut()).and_then(|t| t.pods.as_mut());
         pods.unwrap().namespaces = namespaces.map(|name: &str| vec![name.into()]);
         let experiment = seen.spec.experiment.clone();
-        world.policy = Some(PolicySeen { uid: "uid-p".into(), deleting: false, service_account: None, experiment });
+        let spec = PolicySpec { experiment, ..PolicySpec::default() };
+        world.policy = Some(PolicySeen { key: key("p"), uid: "uid-p".into(), generation: 1, deleting: false, spec });
         world.runs.insert(seen.uid.clone(), seen.clone());
         world.tell(Event::Run(Box::new(seen)));
         world.seconds(3);

@@ -10,7 +10,7 @@ use rumpus_model::wire::policy_status::{Due, ScheduleState, Today};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How often it is written at most: it is for people.
+/// How often it is looked at, and written, at most: it is for people.
 const EVERY: Duration = Duration::from_secs(5);
 /// How many of the next runs are shown.
 const NEXT: usize = 20;
@@ -21,12 +21,12 @@ pub(super) fn next(line: &mut Line, book: Option<&Book>, now: Now, op: OpId) -> 
     {
         return None;
     }
+    line.shown.due = now.boot + EVERY;
     let status = status(line, book, now.wall);
     if line.shown.written.as_ref() == Some(&status) {
         return None;
     }
     line.shown.op = Some((op, status.clone()));
-    line.shown.due = now.boot + EVERY;
     Some(Act::WritePolicyStatus { key: line.seen.key.clone(), uid: line.seen.uid.clone(), status: Box::new(status) })
 }
 

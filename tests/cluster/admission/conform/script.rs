@@ -54,6 +54,7 @@ pub(super) fn verb(request: &Request) -> &'static str {
         Request::Ledger { .. } => "ledger",
         Request::List(_) => "list",
         Request::Phase { .. } => "phase",
+        Request::Policy(..) => "policy",
         Request::Renew { .. } => "renew",
         Request::Stop(_) => "stop",
     }

@@ -48,7 +48,11 @@ impl Translation {
             Request::Ledger { version, .. } | Request::Phase { version, .. } | Request::Renew { version, .. } => {
                 *version = self.version(version);
             }
-            Request::Get(..) | Request::List(_) | Request::NodeStatus { .. } | Request::Stop(_) => {}
+            Request::Get(..)
+            | Request::List(_)
+            | Request::NodeStatus { .. }
+            | Request::Policy(..)
+            | Request::Stop(_) => {}
         }
         request
     }
@@ -139,6 +143,7 @@ fn place(request: &Request) -> (Kind, Key) {
         Request::Delete { kind, key, .. } | Request::Get(kind, key) => (*kind, key.clone()),
         Request::List(kind) => (*kind, Key { namespace: String::new(), name: String::new() }),
         Request::InjectionStatus { key, .. } | Request::Phase { key, .. } => (Kind::Injection, key.clone()),
+        Request::Policy(key, _) => (Kind::Policy, key.clone()),
         Request::RunStatus { key, .. } | Request::Stop(key) => (Kind::Run, key.clone()),
         Request::Ledger { key, .. } => (Kind::Ledger, key.clone()),
         Request::Renew { key, .. } => (Kind::Lease, key.clone()),
@@ -156,6 +161,7 @@ fn form(object: &Object) -> Value {
         Object::Ledger(o) => json!({ "spec": o.spec }),
         Object::Node(o) => json!({ "status": o.status }),
         Object::Pod(_) => json!({}),
+        Object::Policy(o) => json!({ "spec": o.spec }),
         Object::Run(o) => json!({ "spec": o.spec, "status": o.status }),
     };
     // A Lease has no generation, and nobody asks for a pod's.

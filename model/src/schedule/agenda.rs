@@ -44,15 +44,15 @@ pub struct Agenda {
 
 /// Tells what is due, by what really happened; what was taken is not told again.
 pub fn agenda(world: &World, ask: &Ask) -> Agenda {
-    told(world, ask, |seed, group, since| ask.schedule.due(seed, group, ask.from, ask.to, since))
+    told(world, ask, |seed, group, from, since| ask.schedule.due(seed, group, from, ask.to, since))
 }
 
 /// Tells what will be due where every slot hits, so that the minimum gap is kept after it; for people.
 pub fn ahead(world: &World, ask: &Ask) -> Agenda {
-    told(world, ask, |seed, group, since| ask.schedule.slots(seed, group, ask.from, ask.to, since))
+    told(world, ask, |seed, group, from, since| ask.schedule.slots(seed, group, from, ask.to, since))
 }
 
-fn told(world: &World, ask: &Ask, slots: impl Fn(&str, &str, Option<Since>) -> Vec<Slot>) -> Agenda {
+fn told(world: &World, ask: &Ask, slots: impl Fn(&str, &str, Timestamp, Option<Since>) -> Vec<Slot>) -> Agenda {
     let Selector::Pods(selector) = &ask.policy.experiment.targets else { return Agenda::default() };
     let input = RunInput {
         policy: ask.policy.clone(),
@@ -69,7 +69,10 @@ fn told(world: &World, ask: &Ask, slots: impl Fn(&str, &str, Option<Since>) -> V
     for group in &agenda.groups {
         let record = ask.records.get(group);
         let since = record.and_then(|r| r.since(&ask.schedule.calendar));
-        let open = slots(&seed, group, since).into_iter().filter(|slot| !record.is_some_and(|r| r.is_taken(slot)));
+        // A group that was never looked at has no past, and the others have none before they were.
+        let from = ask.from.max(record.map_or(ask.now, |record| record.seen));
+        let open =
+            slots(&seed, group, from, since).into_iter().filter(|slot| !record.is_some_and(|r| r.is_taken(slot)));
         let (mut late, rest): (Vec<Slot>, Vec<Slot>) = open.partition(|slot| ask.schedule.until(slot) < ask.now);
         agenda.missed += late.len();
         agenda.slots.extend(late.pop().into_iter().chain(rest).map(|slot| (group.clone(), slot)));

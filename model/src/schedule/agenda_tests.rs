@@ -83,7 +83,8 @@ fn of_what_nobody_was_there_for_only_the_last_is_told() {
     let (policy, schedule) = policy(TENS);
     let world = synthetic::world(&policy, "shop", 2).unwrap();
     let [from, to, now] = ["2026-11-30T10:00:00Z", "2026-11-30T12:20:00Z", "2026-11-30T12:05:00Z"].map(at);
-    let records = BTreeMap::new();
+    let groups = ["Deployment/shop/app-0", "Deployment/shop/app-1"];
+    let records = groups.map(|group| (group.to_owned(), Record::new(from))).into();
     let told = agenda(&world, &Ask { policy, schedule, namespace: "shop".into(), records, from, to, now });
     // 10:00 to 12:00 in tens, of two groups; then 12:10.
     assert_eq!(told.missed, 26);

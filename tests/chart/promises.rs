@@ -62,7 +62,13 @@ fn the_controller_has_no_privilege_at_all() {
         });
         assert_eq!(context, &expected);
         let volumes = controller.at("/spec/template/spec/volumes").as_array().expect("it has volumes");
-        assert!(volumes.iter().all(|volume| volume["projected"].is_object()), "{volumes:?}");
+        // Its token, and the calendars where they are named.
+        let known =
+            |volume: &Value| volume["projected"].is_object() || volume["configMap"]["name"] == "rumpus-calendars";
+        assert!(volumes.iter().all(known), "{volumes:?}");
+        let mounts =
+            controller.at("/spec/template/spec/containers/0/volumeMounts").as_array().expect("they are mounted");
+        assert!(mounts.iter().all(|mount| mount["readOnly"] == true), "{mounts:?}");
     }
 }
 

@@ -35,7 +35,7 @@ const FORBIDDEN: &[(&str, &str, &[&str])] = &[
     ("apiextensions.k8s.io", "customresourcedefinitions", &["create", "update", "patch", "delete"]),
     ("certificates.k8s.io", "certificatesigningrequests", &["create", "update", "patch"]),
     ("rumpus.dev", "chaospolicies", &["create", "update", "patch", "delete"]),
-    ("rumpus.dev", "chaosruns", &["create", "update", "patch", "delete"]),
+    ("rumpus.dev", "chaosruns", &["update", "patch", "deletecollection"]),
     ("rumpus.dev", "chaoshalts", &["update", "patch", "delete", "resume"]),
     ("rumpus.dev", "chaosinjections", &["deletecollection"]),
 ];
@@ -52,6 +52,13 @@ fn neither_component_may_do_more_than_chaos() {
                     }
                 }
             }
+        }
+        // The controller begins the runs of schedules, which an admission rule judges, and takes finished ones away.
+        for verb in ["create", "delete"] {
+            assert!(
+                !may(site, "rumpus-agent", "rumpus.dev", "chaosruns", verb, "default").await,
+                "an agent may {verb}"
+            );
         }
         // The question itself can be answered with yes.
         assert!(may(site, "rumpus-agent", "rumpus.dev", "chaoshalts", "list", "").await);

@@ -58,7 +58,7 @@ fn row_32_the_controller_writes_a_run_or_resumes() {
         let own = site.namespace("own").await;
         let controller = site.controller().await;
         let path = format!("{RUMPUS}/namespaces/{own}/chaosruns");
-        controller.post(&path, &run("forged", &experiment(&[]))).await.refused_by_role();
+        controller.post(&path, &run("forged", &experiment(&[]))).await.refused(403, &[TARGETS, "a ChaosPolicy owns"]);
         let policies = format!("{RUMPUS}/namespaces/{own}/chaospolicies");
         controller.post(&policies, &policy("forged", &experiment(&[]))).await.refused_by_role();
         let halts = format!("{RUMPUS}/chaoshalts");
@@ -66,7 +66,7 @@ fn row_32_the_controller_writes_a_run_or_resumes() {
         let halt = format!("{halts}/{}", halt["metadata"]["name"].as_str().expect("it has a name"));
         controller.delete(&halt, &Value::Null).await.refused_by_role();
 
-        // With the right to create runs, and to delete pods, it still needs a policy that owns the run.
+        // Also with more rights it still needs a policy that owns the run.
         let granted =
             json!([{ "apiGroups": ["rumpus.dev"], "resources": ["chaosruns"], "verbs": ["create", "patch"] }]);
         let role = site.role("granted", &granted).await;

@@ -113,7 +113,7 @@ impl Real {
                 merge::<ChaosInjection>(&self.controller, blank, (&key, &version), patch).await
             }
             Request::Ledger { key, version, spec } => {
-                let spec = json!({ "epoch": spec.epoch, "holder": spec.holder, "reservations": spec.reservations, "groups": spec.groups });
+                let spec = json!({ "epoch": spec.epoch, "holder": spec.holder, "reservations": spec.reservations });
                 let blank = ChaosLedger::new(ObjectMeta::default(), LedgerSpec::default());
                 merge(&self.controller, blank, (&key, &version), json!({ "spec": spec })).await
             }

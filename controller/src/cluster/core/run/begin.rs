@@ -148,10 +148,13 @@ impl Run {
     /// Returns why a run that a schedule began does not begin after all, as its policy and the time are now.
     fn withdrawn(&self, ctx: &Ctx<'_>, policy: &PolicySeen) -> Option<No> {
         self.seen.spec.slot.as_ref()?;
+        // What was accepted in time, and written so, goes on: an edit is about the next slot.
+        if self.state() >= RunState::Injecting {
+            return None;
+        }
         let (name, now) = (self.policy_name(), ctx.now.wall);
         let until = self.seen.spec.start_by.as_deref().and_then(|text| text.parse().ok());
-        // What was accepted in time, and written so, goes on.
-        if self.state() < RunState::Injecting && until.is_none_or(|until| now > until) {
+        if until.is_none_or(|until| now > until) {
             let until = self.seen.spec.start_by.clone().unwrap_or_default();
             return Some(No::SlotMissed { until });
         }
@@ -159,7 +162,6 @@ impl Run {
             Withdrawn::Invalid(why) => Some(No::PolicyInvalid { policy: name, why }),
             Withdrawn::Suspended => Some(No::PolicySuspended { policy: name }),
             Withdrawn::Disarmed => Some(No::PolicyDisarmed { policy: name }),
-            Withdrawn::OutsideWindow if self.state() >= RunState::Injecting => None,
             Withdrawn::OutsideWindow => Some(No::OutsideWindow { now: now.to_string() }),
         }
     }

@@ -384,3 +384,79 @@ fn the_status_names_what_did_not_run_and_why() {
     let status = world.policy_status.unwrap();
     assert!(status.message.unwrap().contains("nowhere"));
 }
+
+#[test]
+fn a_slot_waits_for_one_of_its_group_that_is_being_recorded_and_takes_not_its_place() {
+    for (concurrency, runs) in [("Forbid", 1), ("Allow", 2)] {
+        let mut world = world();
+        world.max_active = 8;
+        let schedule = json!({"every": "1m", "startingDeadline": "10m", "concurrency": concurrency});
+        world.policy(&schedule, Mode::DryRun, "partition");
+        world.seconds(15);
+        // Nothing can be recorded, until the second minute has come.
+        world.wrongs.insert("groups", vec![Wrong::Busy; 1000].into());
+        world.seconds(75);
+        world.wrongs.clear();
+        world.seconds(20);
+        assert_eq!(world.begun().len(), runs, "{concurrency}: {:?}", world.log);
+        assert_eq!(world.begun()[0], "20231114t223200", "{concurrency}");
+    }
+}
+
+#[test]
+fn a_group_that_waits_for_its_old_run_holds_no_other_up() {
+    let mut world = world();
+    (world.owners, world.max_active) = (2, 8);
+    world.dead.extend(["node-0".to_owned(), "node-1".to_owned()]);
+    let schedule = json!({"every": "1m", "groupBy": "Owner", "concurrency": "Replace", "startingDeadline": "50s"});
+    let mut policy = world.policy(&schedule, Mode::Armed, "partition");
+    policy.spec.experiment.as_mut().unwrap().duration = Some("5m".into());
+    world.change(&policy);
+    world.seconds(30);
+    assert_eq!(world.begun().len(), 2);
+    // The second group's run is gone; the first one's has nodes that attest nothing.
+    let second = world.runs.values().find(|run| run.spec.group.as_deref() == Some("Deployment/shop/app-1")).unwrap();
+    let name = second.key.name.clone();
+    world.delete_run(&name);
+    for injection in world.injections.keys().filter(|i| i.starts_with(&name)).cloned().collect::<Vec<_>>() {
+        world.attest(&injection, rumpus_model::wire::InjectionState::Restored);
+    }
+    world.seconds(60);
+    let groups: Vec<_> = world.runs.values().map(|run| (run.spec.group.clone(), run.spec.slot.clone())).collect();
+    let next = groups.iter().filter(|(_, slot)| slot.as_deref() == Some("20231114t223300")).collect::<Vec<_>>();
+    assert_eq!(next.len(), 1, "{groups:?}");
+    assert_eq!(next[0].0.as_deref(), Some("Deployment/shop/app-1"));
+}
+
+#[test]
+fn a_run_in_mid_fault_is_taken_over_although_its_policy_was_suspended_meanwhile() {
+    let mut world = world();
+    let policy = world.policy(&json!({"every": "1m"}), Mode::Armed, "partition");
+    world.seconds(24);
+    assert_eq!(world.count("Armed"), 2, "{:?}", world.log);
+    let suspended = PolicySpec { suspend: Some(true), ..policy.spec.clone() };
+    world.policy = Some(PolicySeen { spec: suspended, ..policy });
+    world.start();
+    world.seconds(30);
+    let run = world.runs.values().next().unwrap();
+    assert_eq!(run.status.state, Some(RunState::Finished), "{:?}", world.log);
+    assert_eq!(run.status.refusals, [], "an edit is about the next slot");
+    assert!(world.record().hit.is_some());
+}
+
+#[test]
+fn the_answer_about_an_earlier_policy_is_none_about_a_later_one() {
+    let mut world = world();
+    let policy = world.policy(&tens(), Mode::Armed, "partition");
+    // The write of the first status has no answer yet when the policy changes; then the second one's is lost.
+    world.wrongs.insert("policy status", vec![Wrong::Lost].into());
+    world.seconds(1);
+    let bad = json!({"every": "10m", "holidays": {"calendars": ["nowhere"]}});
+    let spec = PolicySpec { schedule: serde_json::from_value(bad).unwrap(), ..policy.spec.clone() };
+    world.wrongs.insert("policy status", vec![Wrong::Lost].into());
+    world.change(&PolicySeen { spec, generation: 2, ..policy });
+    world.seconds(30);
+    let status = world.policy_status.clone().unwrap();
+    assert_eq!(status.observed_generation, Some(2));
+    assert!(status.message.is_some(), "{status:?}");
+}

@@ -98,14 +98,15 @@ impl Book {
     }
 
     /// Returns every record of a policy, by group.
-    pub(super) fn of_policy(&self, policy: &str, dry_run: bool) -> BTreeMap<String, Record> {
-        let all = self.wish.iter().filter(|(who, _)| who.policy == policy && who.dry_run == dry_run);
-        all.map(|(who, record)| (who.group.clone(), record.clone())).collect()
+    pub(super) fn of_policy(&self, policy: &str, dry_run: bool) -> impl Iterator<Item = (&String, &Record)> {
+        let all = self.wish.iter().filter(move |(who, _)| who.policy == policy && who.dry_run == dry_run);
+        all.map(|(who, record)| (&who.group, record))
     }
 
     /// Returns whether the beginning of a slot at this instant is written.
     pub(super) fn taken(&self, who: &Who, slot: &Slot, at: Timestamp) -> Taken {
-        let ours = |r: &Record| r.begun == Some(at) && r.slot.as_ref() == Some(&slot.key);
+        // Later slots of it may have passed since.
+        let ours = |r: &Record| r.begun == Some(at) && r.slot.as_ref() >= Some(&slot.key);
         let waits = self.changes.iter().any(|(w, c)| w == who && matches!(c, Change::Take(_, begun) if *begun == at));
         match self.records.get(who) {
             _ if waits => Taken::Waits,

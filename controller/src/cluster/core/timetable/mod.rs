@@ -39,6 +39,10 @@ const AHEAD: SignedDuration = SignedDuration::from_secs(1200);
 /// How far back slots are looked for that nobody was there for: they are recorded as missed.
 const BACK: SignedDuration = SignedDuration::from_hours(24);
 
+/// Why a group without a record has no run.
+const NO_RECORD: &str =
+    "nothing is recorded of this group: the Ledger of its namespace was deleted, or holds as many groups as it can";
+
 /// What a step may look at, and where its commands go.
 pub(crate) struct Ctx<'a> {
     pub(crate) now: Now,
@@ -115,7 +119,8 @@ impl Timetable {
             group: run.spec.group.clone().unwrap_or_default(),
         };
         let acted = run.status.verdict != Some(Verdict::Refused) && run.status.targets.unwrap_or_default() > 0;
-        let Some(book) = self.books.get_mut(&run.key.namespace) else { return };
+        // One that was not opened is read, and then this is asked once more.
+        let book = self.books.entry(run.key.namespace.clone()).or_default();
         let record = book.record(&who).filter(|record| record.slot.as_ref() == Some(slot));
         if let Some(begun) = record.and_then(|record| record.begun) {
             book.change(&who, Change::Settle { begun, acted });
@@ -170,7 +175,10 @@ impl Timetable {
                 policy: read.policy.clone(),
                 schedule: read.schedule.clone(),
                 namespace: line.seen.key.namespace.clone(),
-                records: book.of_policy(&line.seen.key.name, line.is_dry()),
+                records: {
+                    let all = book.of_policy(&line.seen.key.name, line.is_dry());
+                    all.map(|(group, record)| (group.clone(), record.clone())).collect()
+                },
                 from: shift(-BACK),
                 to: read.schedule.calendar.end_of_day(ctx.now.wall).max(shift(AHEAD)),
                 now: ctx.now.wall,
@@ -179,15 +187,29 @@ impl Timetable {
             self.asked.insert(*ctx.next_op, Asked::Agenda(uid.clone()));
             ask(ctx, Act::Agenda(Box::new(question)));
         }
+        self.begin_due(ctx, uid, line, replaced);
+    }
+
+    /// Takes what is due, slot by slot; one that has to wait holds no other up.
+    fn begin_due(&mut self, ctx: &Ctx<'_>, uid: &Uid, line: &mut Line, replaced: &mut Vec<Uid>) {
+        let mut waiting = Vec::new();
         while let Some((group, slot)) = line.next(ctx.now.wall) {
-            let Ok(Some(read)) = &line.read else { return };
+            let Ok(Some(read)) = &line.read else { break };
             let who = line.who(&group);
-            let Some(book) = self.books.get_mut(&line.seen.key.namespace) else { return };
-            let Some(record) = book.record(&who).filter(|record| !record.is_taken(&slot)) else { continue };
-            let still = ctx.runs.values().find(|run| run.is_of(uid, &group));
+            let Some(book) = self.books.get_mut(&line.seen.key.namespace) else { break };
+            let Some(record) = book.record(&who) else {
+                line.skip(&group, &slot, "NoRecord", NO_RECORD.to_owned());
+                continue;
+            };
+            if record.is_taken(&slot) {
+                continue;
+            }
+            let starting = self.starts.get(&(uid.clone(), group.clone())).map(|start| &start.run.key.name);
+            let running = ctx.runs.values().find(|run| run.is_of(uid, &group));
+            let still = starting.or_else(|| running.map(|run| &run.key().name));
             let judged = read.schedule.may_begin(record, &slot, ctx.now.wall).and_then(|()| match still {
                 Some(run) if read.schedule.concurrency == Concurrency::Forbid => {
-                    Err(Skip::StillRunning { run: run.key().name.clone() })
+                    Err(Skip::StillRunning { run: run.clone() })
                 }
                 Some(_) | None => Ok(()),
             });
@@ -196,11 +218,12 @@ impl Timetable {
                 line.skip(&group, &slot, skip.reason(), skip.to_string());
                 continue;
             }
-            if let Some(run) = still.filter(|_| read.schedule.concurrency == Concurrency::Replace) {
-                // It waits for the old one's end, as long as it may still begin.
-                replaced.push(run.uid().clone());
-                line.due.insert((slot.at, group, slot.key));
-                return;
+            let old = running.filter(|_| read.schedule.concurrency == Concurrency::Replace);
+            if starting.is_some() || old.is_some() {
+                // As long as it may still begin.
+                replaced.extend(old.map(|run| run.uid().clone()));
+                waiting.push((slot.at, group, slot.key));
+                continue;
             }
             book.change(&who, Change::Take(slot.clone(), ctx.now.wall));
             let (until, run) = (read.schedule.until(&slot), Box::new(new_run(line, read, &group, &slot)));
@@ -208,6 +231,7 @@ impl Timetable {
                 Start { slot, who, at: ctx.now.wall, until, run, op: None, sent: false, retry: Retry::default() };
             self.starts.insert((uid.clone(), group), start);
         }
+        line.due.extend(waiting);
     }
 
     fn advance_starts(&mut self, ctx: &mut Ctx<'_>) {
@@ -248,7 +272,7 @@ impl Timetable {
             }
             Some(Asked::Status(uid)) => {
                 if let Some(line) = self.lines.get_mut(&uid) {
-                    show::done(line, &outcome);
+                    show::done(line, op, &outcome);
                 }
             }
             Some(Asked::Agenda(uid)) => self.agenda(now, &uid, op, outcome),

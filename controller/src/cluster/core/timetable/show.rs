@@ -31,8 +31,9 @@ pub(super) fn next(line: &mut Line, book: Option<&Book>, now: Now, op: OpId) -> 
 }
 
 /// Takes in what came of it; without a good answer it is written again.
-pub(super) fn done(line: &mut Line, outcome: &Outcome) {
-    let sent = line.shown.op.take();
+pub(super) fn done(line: &mut Line, op: OpId, outcome: &Outcome) {
+    // An answer about what the policy was before is none about this.
+    let sent = line.shown.op.take_if(|(pending, _)| *pending == op);
     if let (Some((_, sent)), Outcome::Done) = (sent, outcome) {
         line.shown.written = Some(sent);
     }
@@ -61,8 +62,8 @@ fn status(line: &Line, book: Option<&Book>, now: Timestamp) -> PolicyStatus {
     let due: BTreeSet<&String> = today.clone().map(|(_, group, _)| group).collect();
     let drawn = matches!(read.schedule.when, When::Random(_)).then(|| {
         let key = date.strftime("%Y%m%d").to_string();
-        let records = book.map(|b| b.of_policy(&line.seen.key.name, line.is_dry())).unwrap_or_default();
-        let done = records.values().filter(|record| record.slot.as_ref() == Some(&key)).count();
+        let records = book.into_iter().flat_map(|b| b.of_policy(&line.seen.key.name, line.is_dry()));
+        let done = records.filter(|(_, record)| record.slot.as_ref() == Some(&key)).count();
         let none = line.groups.saturating_sub(due.len() + done);
         Today { date: date.to_string(), due: count(due.len()), done: count(done), none: count(none) }
     });

@@ -134,7 +134,13 @@ fn tell(
     let (armed, suspended) = (policy.mode == Mode::Armed, policy.suspend);
     let all = ledger.iter().flat_map(|ledger| &ledger.spec.groups);
     let own = all.filter(|record| record.policy == name && record.dry_run != armed);
-    let records = own.filter_map(|group| Some((group.group.clone(), Record::read(group).ok()?))).collect();
+    let mut records = BTreeMap::new();
+    for group in own {
+        match Record::read(group) {
+            Ok(record) => drop(records.insert(group.group.clone(), record)),
+            Err(why) => report.problems.push(format!("what happened to {} of {namespace}/{name}: {why}", group.group)),
+        }
+    }
     let zone = schedule.calendar.zone.clone();
     let found = ahead(world, &Ask { policy, schedule, namespace: namespace.clone(), records, from, to, now: from });
     report.problems.extend(found.refusals.iter().map(|why| format!("policy {namespace}/{name}: {why}")));

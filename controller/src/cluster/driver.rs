@@ -368,7 +368,12 @@ impl Driver {
                     events.push(Event::Done { op, outcome: Outcome::Planned(Box::new(planned)) });
                 } else if let Act::Agenda(ask) = act {
                     let world = self.observed.world(&self.rules, Vec::new(), self.health.clock.now());
-                    events.push(Event::Done { op, outcome: Outcome::Agenda(Box::new(agenda(&world, &ask))) });
+                    let told = agenda(&world, &ask);
+                    if told.missed > 0 {
+                        let (namespace, policy) = (&ask.namespace, &ask.policy.name);
+                        tracing::warn!(%namespace, %policy, missed = told.missed, "Times passed while nobody was there.");
+                    }
+                    events.push(Event::Done { op, outcome: Outcome::Agenda(Box::new(told)) });
                 } else if let Act::Revise { input, armed } = act {
                     let outcome = Outcome::Revised(self.revise(&input, &armed));
                     events.push(Event::Done { op, outcome });

@@ -1,9 +1,10 @@
 //! The parser by its edges; each message in full stands in the golden tests.
 
-use super::{Mode, Policy, Problem, parse};
+use super::{Mode, Policy, Problem, Site, parse};
 use crate::fault::{Fault, Kill};
 use crate::pick::Pick;
 use crate::scope::{Port, Protocol};
+use crate::wire::{API_VERSION, ChaosRun, Metadata, RUN_KIND, RunSpec};
 use std::time::Duration;
 
 const HEAD: &str = "apiVersion: rumpus.dev/v1alpha1\nkind: ChaosPolicy\nmetadata: {name: a}\nspec:\n  experiment:\n";
@@ -143,4 +144,46 @@ fn bombs_are_refused_within_the_budget() {
         assert_eq!(problems.len(), 1, "{problems:?}");
     }
     assert!(parse(&block).is_err());
+}
+
+/// What is wrong in a run with these fields beside its experiment.
+fn wrong_in_a_run(fields: serde_json::Value) -> Vec<String> {
+    let experiment = serde_json::json!({
+        "targets": {"pods": {"selector": {"matchLabels": {"app": "web"}}}}, "pick": {"count": 1},
+        "faults": [{"podDelete": {}}], "steadyState": {"none": {"reason": "a test"}},
+    });
+    let mut spec: RunSpec = serde_json::from_value(fields).unwrap();
+    spec.experiment = serde_json::from_value(experiment).unwrap();
+    let metadata = Metadata { name: Some("r".into()), namespace: Some("shop".into()), ..Metadata::default() };
+    let run = ChaosRun {
+        api_version: Some(API_VERSION.into()),
+        kind: Some(RUN_KIND.into()),
+        metadata: Some(metadata),
+        spec: Some(spec),
+    };
+    let problems = Policy::from_run(&run, Site::Cluster).err().unwrap_or_default();
+    problems.into_iter().map(|problem| problem.path).collect()
+}
+
+#[test]
+fn a_slot_and_a_group_are_of_runs_that_a_schedule_begins() {
+    let policy = serde_json::json!({"name": "p", "uid": "u"});
+    let until = "2026-11-30T10:00:00Z";
+    let whole = serde_json::json!({
+        "policyRef": policy, "slot": "20261130", "startBy": until, "group": "web", "groupBy": "label:app",
+    });
+    assert_eq!(wrong_in_a_run(whole.clone()), [""; 0]);
+    let without = |field: &str| {
+        let mut other = whole.clone();
+        other.as_object_mut().unwrap().remove(field);
+        wrong_in_a_run(other)
+    };
+    assert_eq!(without("policyRef"), ["spec.slot"]);
+    assert_eq!(without("slot"), ["spec.slot"]);
+    assert_eq!(without("startBy"), ["spec.startBy"]);
+    assert_eq!(without("groupBy"), ["spec.groupBy"]);
+    assert_eq!(without("group"), ["spec.group"]);
+    let mut other = whole;
+    other["groupBy"] = "label:".into();
+    assert_eq!(wrong_in_a_run(other), ["spec.groupBy"]);
 }

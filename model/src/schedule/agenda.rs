@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// Longest part of a run's name that is the policy's.
 const NAME: usize = 40;
+/// Longest seed that a run may have.
+const SEED: usize = 253;
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -36,7 +38,7 @@ pub struct Agenda {
     pub groups: Vec<String>,
     /// Of those that are too late to begin, the last of each group.
     pub slots: Vec<(String, Slot)>,
-    /// How many are too late.
+    /// How many are too late, for the log.
     pub missed: usize,
     /// Why no group could be told.
     pub refusals: Vec<ClusterRefusal>,
@@ -86,9 +88,11 @@ pub fn seed(namespace: &str, policy: &str) -> String {
     format!("{namespace}/{policy}")
 }
 
-/// Returns what the victims of a slot are drawn by, armed or not.
+/// Returns what the victims of a slot are drawn by, armed or not: words, or, where they are longer than a seed may be, what
+/// is as good.
 pub fn run_seed(namespace: &str, policy: &str, group: &str, slot: &str) -> String {
-    format!("{namespace}/{policy}/{group}/{slot}")
+    let words = format!("{namespace}/{policy}/{group}/{slot}");
+    if words.len() <= SEED { words } else { format!("{namespace}/{}", run_name(policy, group, slot, false)) }
 }
 
 /// Returns the name of a slot's run: the same whoever makes it, so that it is made once. A dry run has another.

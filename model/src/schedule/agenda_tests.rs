@@ -211,4 +211,6 @@ fn a_run_has_one_name_whoever_makes_it() {
     assert!(long.len() <= 63, "{long}");
     // A dry run takes the victims that the armed one of the same slot would take.
     assert_eq!(run_seed("shop", "monkey", "g", "20261130"), "shop/monkey/g/20261130");
+    let long = |group: &str| run_seed(&"n".repeat(63), &"p".repeat(253), group, "20261130t100000");
+    assert!(long(&"g".repeat(400)).len() <= 253 && long(&"g".repeat(400)) != long(&"h".repeat(400)));
 }

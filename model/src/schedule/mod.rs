@@ -41,6 +41,8 @@ use std::time::Duration;
 
 /// How long after its instant a slot may still begin, where nothing else is said.
 pub const STARTING_DEADLINE: Duration = Duration::from_secs(60);
+/// Name of the calendar whose days are nobody's work days, whether or not a schedule names it.
+pub const FREEZE: &str = "freeze";
 /// Most slots that are ever looked at in one go.
 const MOST: usize = 100_000;
 
@@ -114,7 +116,7 @@ pub struct UnknownCalendar {
 }
 
 impl Schedule {
-    /// Adds the days of the calendars that it names.
+    /// Adds the days of the calendars that it names, and those of [`FREEZE`] where it is mounted.
     ///
     /// # Errors
     /// One of them is not there.
@@ -123,6 +125,7 @@ impl Schedule {
             let days = mounted.get(&name).ok_or(UnknownCalendar { name })?;
             self.calendar.holidays.extend(days);
         }
+        self.calendar.holidays.extend(mounted.get(FREEZE).into_iter().flatten());
         Ok(self)
     }
 

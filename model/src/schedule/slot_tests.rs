@@ -122,3 +122,10 @@ fn a_calendar_that_is_not_there_lets_nothing_run() {
     let schedule = schedule.with_calendars(&mounted).unwrap();
     assert!(!schedule.calendar.is_work_day(date(2026, 6, 4)) && schedule.calendar.is_work_day(date(2026, 6, 5)));
 }
+
+#[test]
+fn the_days_of_a_freeze_are_nobodys_work_days() {
+    let mounted = BTreeMap::from([("freeze".to_owned(), BTreeSet::from([date(2026, 6, 4)]))]);
+    let schedule = random(1, 1).with_calendars(&mounted).unwrap();
+    assert!(!schedule.calendar.is_work_day(date(2026, 6, 4)) && schedule.calendar.is_work_day(date(2026, 6, 5)));
+}

@@ -133,7 +133,7 @@ pub struct RunSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<text::Free<1024>>")]
+    #[schemars(with = "Option<text::Free<253>>")]
     pub seed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<text::Free<1024>>")]

@@ -8,6 +8,7 @@ use super::{Mode, Policy, Site};
 use crate::fault::Fault;
 use crate::schedule::Group;
 use crate::wire::{self, API_VERSION, ChaosPolicy, ChaosRun, Metadata, Object, RunSpec};
+use jiff::Timestamp;
 use place::{Book, Place};
 
 mod experiment;
@@ -67,6 +68,7 @@ pub(crate) fn run(object: &ChaosRun, site: Site) -> Result<Policy, Vec<Problem>>
             root.field("policyRef").unbuilt("a host has no policies by name", "name the policy's file instead");
         }
         let group = group(spec, &root);
+        slot(spec, &root);
         if spec.requested_by.is_some() && host {
             root.field("requestedBy").unbuilt("is written by the API server's side only", "leave it out");
         }
@@ -113,6 +115,23 @@ fn group(spec: &RunSpec, root: &Place<'_>) -> Option<Group> {
         },
         (Some(_), None) => root.field("groupBy").missing("say what `group` is: Owner, Namespace, Zone or {label: KEY}"),
         (None, Some(_)) => place.missing("name the group, or leave `groupBy` out"),
+    }
+}
+
+/// A slot is a policy's, and has an end.
+fn slot(spec: &RunSpec, root: &Place<'_>) {
+    let (slot, until) = (root.field("slot"), root.field("startBy"));
+    if spec.slot.is_none() && spec.start_by.is_none() {
+        return;
+    }
+    if !root.in_cluster() {
+        return slot.unbuilt("slots belong to a schedule, and a run on a host has none", "leave slot and startBy out");
+    }
+    if spec.slot.is_none() || spec.policy_ref.is_none() {
+        slot.wrong("slot and startBy are of a run that a policy's schedule begins", "leave them out");
+    }
+    if !spec.start_by.as_deref().is_some_and(|text| text.parse::<Timestamp>().is_ok()) {
+        until.wrong("is no instant", "leave slot and startBy out: the controller writes them");
     }
 }
 

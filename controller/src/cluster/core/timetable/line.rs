@@ -16,9 +16,6 @@ use std::time::Duration;
 /// How many slots that did not run are shown.
 const SKIPPED: usize = 10;
 
-/// Name of the calendar whose days are nobody's work days, whether or not a policy names it.
-const FREEZE: &str = "freeze";
-
 /// Names of calendars that the administrator mounted, with their days.
 pub type Calendars = BTreeMap<String, BTreeSet<Date>>;
 
@@ -117,8 +114,7 @@ fn read(seen: &PolicySeen, calendars: &Calendars) -> Result<Option<Box<Read>>, S
     }
     let policy = Policy::from_spec(&seen.key.namespace, &seen.key.name, &seen.spec, Site::Cluster)?;
     let Some(schedule) = policy.schedule.clone() else { return Ok(None) };
-    let mut schedule = schedule.with_calendars(calendars).map_err(|why| why.to_string())?;
-    schedule.calendar.holidays.extend(calendars.get(FREEZE).into_iter().flatten());
+    let schedule = schedule.with_calendars(calendars).map_err(|why| why.to_string())?;
     Ok(Some(Box::new(Read { policy, schedule })))
 }
 

@@ -15,6 +15,7 @@ use super::run::Run;
 use book::{Book, Change, Taken, Who};
 use jiff::{SignedDuration, Timestamp};
 use line::Line;
+use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::schedule::agenda::{Ask, run_name, run_seed};
 use rumpus_model::schedule::record::Skip;
 use rumpus_model::schedule::{Concurrency, Slot};
@@ -34,6 +35,8 @@ pub(crate) use line::{Withdrawn, withdrawn};
 
 /// How often it is asked which groups there are.
 const REFRESH: Duration = Duration::from_secs(600);
+/// The same, where none may be hit: an opt-in or the end of a freeze is not told.
+const REFUSED: Duration = Duration::from_secs(30);
 /// How far ahead slots are told, besides the rest of the day: longer than until they are told again.
 const AHEAD: SignedDuration = SignedDuration::from_secs(1200);
 /// How far back slots are looked for that nobody was there for: they are recorded as missed.
@@ -308,11 +311,12 @@ impl Timetable {
         line.op = None;
         let Outcome::Agenda(agenda) = outcome else { return line.retry.failed(now.boot) };
         line.told(&agenda);
-        if !agenda.refusals.is_empty() && agenda.groups.is_empty() {
+        let unread = |no: &ClusterRefusal| matches!(no, ClusterRefusal::ListUnknown { .. });
+        if agenda.refusals.iter().any(unread) {
             return line.retry.failed(now.boot);
         }
         line.retry.succeeded();
-        line.refresh = now.boot + REFRESH;
+        line.refresh = now.boot + if agenda.refusals.is_empty() { REFRESH } else { REFUSED };
         let Some(book) = self.books.get_mut(&line.seen.key.namespace) else { return };
         for group in &agenda.groups {
             let who = line.who(group);

@@ -4,7 +4,7 @@
 use super::active::items;
 use super::ask;
 use super::connect::Reached;
-use super::installed::{self, Installed};
+use super::plan::{Snapshot, snapshot};
 use super::{enter, place::ClusterFlags};
 use crate::args::Global;
 use crate::commands::print;
@@ -13,8 +13,6 @@ use crate::failure::Failure;
 use crate::render;
 use jiff::{SignedDuration, Timestamp};
 use rumpus_cluster::{ChaosLedger, ChaosPolicy};
-use rumpus_controller::cluster::core::event::Now;
-use rumpus_controller::cluster::observe::look;
 use rumpus_model::cluster::World;
 use rumpus_model::policy::{Mode, Policy, Site};
 use rumpus_model::schedule::agenda::{Ask, ahead};
@@ -22,7 +20,6 @@ use rumpus_model::schedule::record::Record;
 use rumpus_model::wire::ledger::of_namespace;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Exit code where not everything could be read: a script must not take that for "nothing will happen".
 const UNKNOWN: u8 = 4;
@@ -93,9 +90,8 @@ async fn look(reached: &Reached, args: &Args) -> Report {
     if policies.is_empty() {
         return report;
     }
-    let Installed { rules, notes } = installed::look(reached).await;
+    let Snapshot { world, notes, .. } = snapshot(reached).await;
     report.problems.extend(notes);
-    let world = look::world(&reached.cluster, &rules, Vec::new(), Now { boot: Duration::ZERO, wall: from }).await;
     let mut ledgers: BTreeMap<String, Option<ChaosLedger>> = BTreeMap::new();
     for policy in &policies {
         let namespace = policy.namespace().to_owned();

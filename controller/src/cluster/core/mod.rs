@@ -389,7 +389,9 @@ impl Core {
     /// Takes away the oldest finished runs of the schedule that began this one.
     fn keep_few(&mut self, ended: &RunSeen, commands: &mut Vec<Command>) {
         let Some(policy) = ended.owners.first() else { return };
-        let all = self.runs.values().filter(|run| run.is_owned_by(policy) && !run.is_gone()).filter_map(Run::ended);
+        // One whose nodes have not attested the end is still looked after.
+        let over = |run: &&Run| run.is_owned_by(policy) && !run.is_gone() && !run.is_open(&self.ended);
+        let all = self.runs.values().filter(over).filter_map(Run::ended);
         let mut old: Vec<(Option<String>, Key, Uid)> = all.map(|run| (run.spec.start_by, run.key, run.uid)).collect();
         old.sort();
         let over = old.len().saturating_sub(KEPT);

@@ -130,7 +130,7 @@ fn slot(spec: &RunSpec, root: &Place<'_>) {
     if spec.slot.is_none() || spec.policy_ref.is_none() {
         slot.wrong("slot and startBy are of a run that a policy's schedule begins", "leave them out");
     }
-    if !spec.start_by.as_deref().is_some_and(|text| text.parse::<Timestamp>().is_ok()) {
+    if spec.start_by.as_deref().is_none_or(|text| text.parse::<Timestamp>().is_err()) {
         until.wrong("is no instant", "leave slot and startBy out: the controller writes them");
     }
 }

@@ -18,6 +18,7 @@ use super::share::{Share, is_newer};
 use pods::Pods;
 use rumpus_model::cluster::world::{HaltRow, Place, Reservation};
 use rumpus_model::cluster::{PeerEntry, RunInput, Text};
+use rumpus_model::schedule::agenda::run_name;
 use rumpus_model::wire::{RunState, RunStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -200,8 +201,16 @@ impl Run {
 
     /// Returns a run that a schedule began, as it was written last, once its end is.
     pub(crate) fn ended(&self) -> Option<RunSeen> {
-        let ended = self.has_ended() && self.seen.spec.slot.is_some();
+        let ended = self.has_ended() && self.is_of_slot();
         ended.then(|| RunSeen { status: self.written.clone(), ..self.seen.clone() })
+    }
+
+    /// Returns whether its name is the one that only its slot's run has: a copy that somebody made is none.
+    fn is_of_slot(&self) -> bool {
+        let spec = &self.seen.spec;
+        let (Some(slot), Some(policy)) = (&spec.slot, &spec.policy_ref) else { return false };
+        let (policy, group) = (policy.name.as_deref().unwrap_or_default(), spec.group.as_deref().unwrap_or_default());
+        self.seen.key.name == run_name(policy, group, slot, !self.is_armed())
     }
 
     /// A later run of its schedule takes its place.

@@ -460,3 +460,18 @@ fn the_answer_about_an_earlier_policy_is_none_about_a_later_one() {
     assert_eq!(status.observed_generation, Some(2));
     assert!(status.message.is_some(), "{status:?}");
 }
+
+#[test]
+fn a_copy_of_a_slots_run_is_neither_its_record_nor_taken_away() {
+    let mut world = world();
+    world.policy(&json!({"every": "1m"}), Mode::DryRun, "partition");
+    world.seconds(30);
+    let mut copy = world.runs.values().next().unwrap().clone();
+    (copy.key, copy.uid, copy.status) = (key("a-copy"), "uid-a-copy".into(), RunStatus::default());
+    copy.resource_version = world.next_version();
+    world.runs.insert(copy.uid.clone(), copy.clone());
+    world.tell(Event::Run(Box::new(copy)));
+    world.seconds(60 * 55);
+    assert_eq!(world.runs.values().filter(|run| run.key.name.starts_with("monkey-")).count(), 50);
+    assert!(world.runs.contains_key("uid-a-copy"));
+}

@@ -74,12 +74,21 @@ impl Pair {
     pub(crate) async fn attested(&self, uid: &Value) {
         let site = self.shop.site;
         // After a server that did not answer an agent tries again each 10 s, and gives each try 3 s.
-        within(Duration::from_secs(60), "the node attests the end", async || {
-            ended(site, &self.web.node, uid)
-                .await
-                .is_some_and(|one| one["effectEnded"].is_string() && one["clean"].is_string())
-        })
-        .await;
+        let began = Instant::now();
+        loop {
+            let said = ended(site, &self.web.node, uid).await;
+            if said.as_ref().is_some_and(|one| one["effectEnded"].is_string() && one["clean"].is_string()) {
+                return;
+            }
+            let node = site.admin.get(&format!("{RUMPUS}/chaosnodes/{}", self.web.node)).await;
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "the node does not attest the end of {uid}: {said:?}, {:#}, {:#?}",
+                node.body["status"],
+                self.shop.injections().await
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Returns the UID of the one Injection.

@@ -43,6 +43,8 @@ pub(super) struct Serve {
     node: Node,
     /// What a predecessor attested was read: until then a report would wipe it out.
     remembers: bool,
+    /// The end of an injection or of all in a Halt's scope is not in the ChaosNode yet.
+    owes_node: bool,
     finder: Arc<dyn Finder>,
     told: Told,
     notes: UnboundedSender<Note>,
@@ -92,6 +94,7 @@ impl Serve {
             desk,
             node,
             remembers: false,
+            owes_node: false,
             finder,
             told,
             notes,
@@ -122,18 +125,25 @@ impl Serve {
             let now = boottime();
             self.due(now);
             if let Some(latest) = self.stopping
-                && (self.desk.is_empty() || now >= latest)
+                && (self.has_told_all() || now >= latest)
             {
                 drop(ready::clear(&self.config.run_dir));
-                return (self.agent, self.desk.is_empty());
+                let all = self.has_told_all();
+                return (self.agent, all);
             }
             let sleep = self.next(now).saturating_sub(boottime());
             match tokio::time::timeout(sleep, queue.recv()).await {
                 Ok(Some(note)) => self.take(note, boottime()),
-                Ok(None) => return (self.agent, self.desk.is_empty()),
+                Ok(None) => return (self.agent, false),
                 Err(_elapsed) => {}
             }
         }
+    }
+
+    /// Nothing is live, and both the injections and the ChaosNode say so: once an injection is deleted, its end is to be
+    /// found in the ChaosNode only.
+    fn has_told_all(&self) -> bool {
+        self.desk.is_empty() && !self.owes_node
     }
 
     fn watch(&self) {
@@ -250,6 +260,7 @@ impl Serve {
         };
         if last && report::tells_of_an_end(&status) {
             self.node.ended(&what, status.effect_ended.clone(), status.clean.clone());
+            self.owes_node = true;
             self.reports.ask(NODE, true, now);
         }
         self.spawn(async move {

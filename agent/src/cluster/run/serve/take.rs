@@ -32,6 +32,7 @@ impl Serve {
             Note::HaltAttested { halt } => {
                 if self.node.halt_attested(&halt) {
                     tracing::info!(halt, "everything in its scope has ended");
+                    self.owes_node = true;
                     self.reports.ask(NODE, true, now);
                 }
             }
@@ -63,7 +64,10 @@ impl Serve {
                 if let Err(error) = &answer {
                     tracing::warn!(error = chain(error), "the ChaosNode could not be written");
                 }
-                self.reports.answered(NODE, answer.is_ok(), now);
+                let nobody = self.is_uninstalled(&answer) || matches!(answer, Err(Error::NotFound { .. }));
+                if self.reports.answered(NODE, answer.is_ok(), now) || (self.stopping.is_some() && nobody) {
+                    self.owes_node = false;
+                }
             }
             Note::Canary(attempt) => self.tried(attempt, now),
             Note::Stop => self.stop(now),
@@ -215,16 +219,19 @@ impl Serve {
     }
 
     fn reported(&mut self, uid: &str, last: bool, answer: Result<(), Error>, now: Duration) {
-        // An agent that is stopped and has lost its rights is being uninstalled: nobody will ever take its report. The
-        // run stays unconfirmed.
-        let uninstalled = self.stopping.is_some() && answer.as_ref().is_err_and(Error::is_without_right);
-        let nobody = uninstalled || matches!(answer, Err(Error::NotFound { .. } | Error::Conflict { .. }));
+        let nobody = self.is_uninstalled(&answer) || matches!(answer, Err(Error::NotFound { .. } | Error::Conflict { .. }));
         if let Err(error) = &answer {
             tracing::warn!(injection = uid, error = chain(error), "its status could not be written");
         }
         let quiet = self.reports.answered(uid, answer.is_ok() || nobody, now);
         let acts = self.desk.answered(uid, answer.is_ok(), nobody, last && quiet);
         self.carry_out(acts, now);
+    }
+
+    /// An agent that is stopped and has lost its rights is being uninstalled: nobody will ever take its report. A run
+    /// stays unconfirmed.
+    fn is_uninstalled(&self, answer: &Result<(), Error>) -> bool {
+        self.stopping.is_some() && answer.as_ref().is_err_and(Error::is_without_right)
     }
 
     fn tried(&mut self, attempt: Result<(), String>, now: Duration) {

@@ -13,6 +13,7 @@
 //! | Target | one thing to hit, pinned |
 //! | Plan | fully specified: nothing is left to choose when it is carried out |
 //! | Fault | what is done, with its parameters |
+//! | Gate | what must be well before a run begins |
 //! | Change | one step on a node's kernel |
 //! | Engine | one way to make a Change on this kernel |
 //! | Evidence, Reading | what was read back |
@@ -27,6 +28,7 @@ pub mod duration;
 pub mod engine;
 pub mod evidence;
 pub mod fault;
+pub mod gate;
 pub mod guard;
 pub mod halt;
 pub mod injection;

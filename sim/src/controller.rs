@@ -15,7 +15,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use rumpus_cluster::ChaosInjection;
 use rumpus_controller::cluster::core::event::{
-    Act, Command, Event, InjectionSeen, Key, LedgerSeen, Now, OpId, Outcome, Revised, RunSeen,
+    Act, ClosedGate, Command, Event, HttpGate, InjectionSeen, Key, LedgerSeen, Now, OpId, Outcome, Revised, RunSeen,
 };
 use rumpus_controller::cluster::core::lease::{self, Election, Standing};
 use rumpus_controller::cluster::core::{Core, Settings};
@@ -283,6 +283,11 @@ impl Controller {
                     Act::SetPhase { phase: Phase::Cancelled, .. } if net.plant == Some(Plant::NoCancel) => continue,
                     Act::WriteStatus { .. } if net.plant == Some(Plant::LostRunStatus) => Outcome::Done,
                     Act::Review { .. } => Outcome::Reviewed { denied: Vec::new() },
+                    // No experiment of a world has a gate over the network.
+                    Act::AskGates(gates) => {
+                        let closed = |g: HttpGate| ClosedGate { name: g.name, why: "nobody answers here".into() };
+                        Outcome::Closed(gates.into_iter().map(closed).collect())
+                    }
                     Act::Agenda(ask) => Outcome::Agenda(Box::new(process.snapshot.agenda(&ask))),
                     Act::ReadGroups { .. } if net.plant == Some(Plant::NoRecords) => Outcome::Missing,
                     Act::WriteGroups { spec, .. } if net.plant == Some(Plant::NoRecords) => {

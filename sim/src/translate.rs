@@ -15,7 +15,9 @@ use std::sync::Arc;
 /// Returns the one request of an act.
 pub(crate) fn request(act: Act, plant: Option<Plant>, op: OpId) -> Option<Request> {
     match act {
-        Act::Plan { .. } | Act::Revise { .. } | Act::Recover | Act::Review { .. } | Act::Tell(_) => None,
+        Act::Plan { .. } | Act::Revise { .. } | Act::Recover | Act::Review { .. } | Act::AskGates(_) | Act::Tell(_) => {
+            None
+        }
         Act::Agenda(_) | Act::WritePolicyStatus { .. } => None,
         Act::ReadPolicy(key) => Some(Request::Get(Kind::Policy, key)),
         Act::ReadGroups { name } => Some(Request::Get(Kind::Ledger, Key { namespace: String::new(), name })),

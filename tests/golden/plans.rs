@@ -214,7 +214,7 @@ fn what_a_host_cannot_honour_is_refused_by_name() {
          pick: {count: 1, perOwner: 1}\n\
          faults:\n- latency: {delay: 1s, direction: Both, probes: Exempt, peers: {services: [postgres], follow: true}}\n\
          duration: 5m\nlimits: {minHealthy: 2, maxUnavailable: 25%, maxConcurrent: 1, singleReplica: Allow}\n\
-         steadyState: {checks: [{name: up, role: Gate, http: {url: 'http://x', codes: [200]}}]}\n",
+         steadyState: {checks: [{name: up, role: Gate, http: {url: 'http://x', status: [200]}}]}\n",
     );
     let spec = "spec:\n  serviceAccountName: robot\n  suspend: true\n  mode: Armed\n  schedule:\n    random: {meanWorkDays: 2, \
                 minWorkDays: 1}\n    groupBy: {label: team}\n    windows: [{days: [Mon], from: '09:00', to: '15:00'}]\n";

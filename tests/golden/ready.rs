@@ -20,12 +20,13 @@ const CONTAINERS: [&str; 2] = [
 ];
 
 /// Policies of a cluster; all others are of a host.
-const OF_A_CLUSTER: [&str; 15] = [
+const OF_A_CLUSTER: [&str; 16] = [
     "careful-monkey",
     "ci-gate",
     "classic-monkey",
     "crash-loop",
     "game-day",
+    "gated-monkey",
     "kill-pod-container",
     "kill-pod-process",
     "latency-to-service",

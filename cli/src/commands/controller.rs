@@ -6,6 +6,7 @@ use clap::Args;
 use rumpus_controller::cluster::calendars;
 use rumpus_controller::cluster::config::Config;
 use rumpus_controller::cluster::core::Calendars;
+use rumpus_controller::cluster::gates::Asker;
 use rumpus_model::cluster::world::Radius;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -67,6 +68,9 @@ pub struct Controller {
     /// Folder with the calendars that schedules may name: NAME.ics for each
     #[arg(long, env = "RUMPUS_CALENDARS", value_name = "DIR")]
     pub calendars: Option<PathBuf>,
+    /// Hosts that checks of role Gate may ask over HTTP: names, or *.SUFFIX
+    #[arg(long, env = "RUMPUS_CHECK_HOSTS", default_value = "", value_name = "HOST,...")]
+    pub check_hosts: String,
     /// Instead of the pod's service account
     #[arg(long, env = "RUMPUS_KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -106,6 +110,7 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
         pod_delete: args.pod_delete,
         pod_evict: args.pod_evict,
         calendars: calendars(args.calendars.as_deref())?,
+        asker: asker(args),
         kubeconfig: args.kubeconfig.clone(),
     };
     match rumpus_controller::cluster::run(&config) {
@@ -120,6 +125,14 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
             Err(Failure::refused(text, "look at the flags, the account and the API server"))
         }
     }
+}
+
+/// The API server's address is what the flag says, and what each pod is told.
+fn asker(args: &Controller) -> Asker {
+    let hosts = args.check_hosts.split(',').map(|h| h.trim().to_ascii_lowercase()).filter(|h| !h.is_empty()).collect();
+    let told = std::env::var("KUBERNETES_SERVICE_HOST").ok();
+    let servers: Vec<String> = told.into_iter().chain([args.api_server.clone()]).collect();
+    Asker::new(hosts, &servers)
 }
 
 fn calendars(folder: Option<&Path>) -> Result<Calendars, Failure> {

@@ -1,6 +1,7 @@
 //! What the administrator fixed; flags and environment are read by the command line.
 
 use super::core::Calendars;
+use super::gates::Asker;
 use rumpus_model::cluster::world::{Radius, Rules};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -35,6 +36,8 @@ pub struct Config {
     pub pod_evict: bool,
     /// Days off by the names of the calendars that are mounted.
     pub calendars: Calendars,
+    /// Whom gates may ask.
+    pub asker: Asker,
     /// Instead of the pod's service account.
     pub kubeconfig: Option<PathBuf>,
 }

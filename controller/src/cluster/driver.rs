@@ -8,6 +8,7 @@ use super::core::event::{Act, Command, Event, OpId, Outcome, Revised};
 use super::core::lease::{self, Election, Standing};
 use super::core::retry::Retry;
 use super::core::{Core, Settings};
+use super::gates::Asker;
 use super::observe::{Change, News, Observed, SILENT, feed};
 use super::seen;
 use super::serve::Health;
@@ -57,6 +58,7 @@ enum Back {
 pub(crate) struct Driver {
     cluster: Cluster,
     instance: String,
+    asker: Arc<Asker>,
     rules: Rules,
     core: Core,
     election: Election,
@@ -102,6 +104,7 @@ impl Driver {
         Self {
             cluster,
             instance: config.pod_name.clone(),
+            asker: Arc::new(config.asker.clone()),
             rules: config.rules(),
             core: Core::new(Settings {
                 holder: config.pod_uid.clone(),
@@ -391,11 +394,12 @@ impl Driver {
 
     fn spawn(&self, op: OpId, effect: &'static str, act: Act) {
         let (cluster, back, instance) = (self.cluster.clone(), self.results.0.clone(), self.instance.clone());
+        let asker = Arc::clone(&self.asker);
         let (clock, until) = (self.health.clock, self.election.leads_until());
         tokio::spawn(async move {
             // Between the decision and this line the process may have stood still.
             let outcome = if until.is_some_and(|until| clock.boot() < until) {
-                act::carry_out(&cluster, &instance, act).await
+                act::carry_out(&cluster, &instance, &asker, act).await
             } else {
                 Outcome::Unknown { why: "the right to act has passed".into() }
             };
@@ -421,6 +425,7 @@ fn effect(act: &Act) -> &'static str {
         Act::ReadInjection(_) => "read_injection",
         Act::ReadPod(_) => "read_pod",
         Act::Review { .. } => "review",
+        Act::AskGates(_) => "ask_gates",
         Act::Create(_) => "create_injection",
         Act::Begin(_) => "create_run",
         Act::DeleteRun { .. } => "delete_run",

@@ -94,6 +94,7 @@ impl Metrics {
             | Outcome::Injection(_)
             | Outcome::Pod { .. }
             | Outcome::Reviewed { .. }
+            | Outcome::Closed(_)
             | Outcome::Done => "ok",
             Outcome::Missing => "missing",
             Outcome::Exists => "exists",

@@ -20,6 +20,7 @@ mod clock;
 pub mod config;
 pub mod core;
 mod driver;
+pub mod gates;
 mod metrics;
 pub mod observe;
 mod revision;

@@ -9,6 +9,7 @@ use super::{peers, pick};
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::fault::network::Probes;
+use crate::gate::Probe;
 use crate::policy::Policy;
 use crate::rank::Ranks;
 use crate::refusal::Refusal;
@@ -161,7 +162,7 @@ pub fn plan(world: &World, input: &RunInput, now: Seconds) -> ClusterPlan {
     refusals.extend(guard::all(&guard::Case { world, input, picked: &picked, peers: &resolved.entries }));
     plan.matched = found.matched;
     plan.left_out = found.left_out.list();
-    plan.notes = resolved.notes.into_iter().chain(found.notes).collect();
+    plan.notes = resolved.notes.into_iter().chain(found.notes).chain(asked_later(input)).collect();
     plan.peers = resolved.entries;
     if experiment.fault.by_controller() {
         plan.cluster_targets = taken.iter().map(|c| target(c, &experiment.fault)).collect();
@@ -199,6 +200,14 @@ fn empty(input: &RunInput) -> ClusterPlan {
         notes: Vec::new(),
         refusals: Vec::new(),
     }
+}
+
+/// Gates that no snapshot answers.
+fn asked_later(input: &RunInput) -> impl Iterator<Item = String> {
+    input.policy.experiment.gates.iter().filter_map(|gate| match &gate.probe {
+        Probe::Http(probe) => Some(format!("check {} is asked when a run begins: {probe}", gate.name)),
+        Probe::Workload(_) => None,
+    })
 }
 
 fn ambiguous(candidate: &Candidate<'_>) -> Option<ClusterRefusal> {

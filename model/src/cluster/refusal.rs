@@ -37,6 +37,9 @@ pub enum ClusterRefusal {
     /// Its annotations say so.
     #[error("namespace {namespace} is frozen {until}: {reason}")]
     Frozen { namespace: String, until: String, reason: String },
+    /// What the policy asks for before anything begins is not so, or nobody knows.
+    #[error("the check {check} says no: {why}")]
+    GateClosed { check: String, why: String },
     #[error("ChaosHalt {halt} ({scope}) stands: {reason}")]
     Halted { halt: String, scope: String, reason: String },
     /// A list could not be read, and what it says is needed.
@@ -126,6 +129,7 @@ impl ClusterRefusal {
             Self::DesiredUnknown { .. } => "DesiredUnknown",
             Self::FaultOverlaps { .. } => "FaultOverlaps",
             Self::Frozen { .. } => "Frozen",
+            Self::GateClosed { .. } => "GateClosed",
             Self::Halted { .. } => "Halted",
             Self::ListUnknown { .. } => "ListUnknown",
             Self::ManyBudgets { .. } => "ManyBudgets",
@@ -178,6 +182,7 @@ impl ClusterRefusal {
             Self::Frozen { namespace, .. } => {
                 format!("wait for its end, or lift it: `kubectl annotate namespace {namespace} {FREEZE}- {FREEZE_UNTIL}-`")
             }
+            Self::GateClosed { .. } => "mend that first: while it says no, nothing begins".into(),
             Self::Halted { halt, .. } => format!("`rumpus resume` or `kubectl delete chaoshalt {halt}` lifts it"),
             Self::ListUnknown { list, .. } => format!("look at the right to list {list}, and at the API server"),
             Self::ManyBudgets { .. } => "use podDelete, or mend the budgets".into(),

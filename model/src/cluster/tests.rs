@@ -266,8 +266,9 @@ fn what_has_no_meaning_in_a_cluster_is_refused_by_name() {
         let plan = plan(&shop(), &input(parsed), NOW);
         assert_eq!((reasons(&plan), plan.acts()), (vec!["NotHere"], false), "{kind}");
     }
-    let checked = read("{pods: {selector: {matchLabels: {a: b}}}}", "{checks: [{name: up, role: Gate}]}").unwrap();
-    assert_eq!(checked[0].unbuilt[0].field, "spec.experiment.steadyState.checks");
+    let checked =
+        read("{pods: {selector: {matchLabels: {a: b}}}}", "{checks: [{name: up, role: Gate, tcp: {}}]}").unwrap();
+    assert_eq!(checked[0].unbuilt[0].field, "spec.experiment.steadyState.checks[0]");
     let wrong = |pods: &str| read(&format!("{{pods: {pods}}}"), none).unwrap_err().remove(0).to_string();
     assert!(wrong("{}").contains("an empty selector selects nothing"));
     assert!(wrong("{namespaces: [shop]}").contains("an empty selector selects nothing"));

@@ -1,6 +1,7 @@
 //! A policy, parsed once: after this no string is parsed again and no number checked again.
 
 use crate::fault::Fault;
+use crate::gate::Gate;
 use crate::pick::Pick;
 use crate::schedule::{Group, Schedule};
 use crate::select::Selector;
@@ -116,6 +117,8 @@ pub struct Experiment {
     pub limits: Limits,
     /// The reason that was given for having no steady-state check.
     pub no_checks_reason: Option<String>,
+    /// What must be well before anything begins; in a cluster only.
+    pub gates: Vec<Gate>,
 }
 
 /// How much may be down at once.

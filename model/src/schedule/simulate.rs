@@ -5,6 +5,7 @@
 
 use super::calendar::{Calendar, Window};
 use super::{Schedule, Since};
+use crate::cluster::guard::gate;
 use crate::cluster::pod::Pod;
 use crate::cluster::select;
 use crate::cluster::world::{Known, Owner, Text, World};
@@ -97,10 +98,15 @@ pub fn simulate(world: &World, input: &Input<'_>) -> Simulated {
     for refusal in &found.refusals {
         *out.refused.entry(Refusal::Cluster(refusal.clone()).to_string()).or_default() += 1;
     }
+    // Gates may be about what is in no group: they are asked of the whole world, once, since it does not change.
+    let closed = gate::closed(world, &whole).first().map(ToString::to_string);
+    let mut ungated = input.policy.clone();
+    ungated.experiment.gates.clear();
+    let each = Input { policy: &ungated, ..*input };
     let mut part = bare(world);
     for (name, pods) in groups {
         (part.owners, part.pods) = (owners(world, &pods), Ok(pods));
-        of_group(&part, input, &name, to, &mut out);
+        of_group(&part, &each, &name, to, closed.as_deref(), &mut out);
     }
     out.actions.sort_by(|a, b| (a.at, &a.group).cmp(&(b.at, &b.group)));
     judge(input, &mut out);
@@ -108,7 +114,7 @@ pub fn simulate(world: &World, input: &Input<'_>) -> Simulated {
 }
 
 /// Every slot of one group.
-fn of_group(world: &World, input: &Input<'_>, name: &str, to: Timestamp, out: &mut Simulated) {
+fn of_group(world: &World, input: &Input<'_>, name: &str, to: Timestamp, closed: Option<&str>, out: &mut Simulated) {
     let calendar = &input.schedule.calendar;
     let min = input.schedule.min_gap();
     let since = calendar.work_days_before(calendar.date(input.from), 0).map(Since::Seen);
@@ -116,6 +122,10 @@ fn of_group(world: &World, input: &Input<'_>, name: &str, to: Timestamp, out: &m
     for slot in input.schedule.slots(input.seed, name, input.from, to, since) {
         if last.is_some_and(|last| !calendar.is_far_enough(last, slot.at, min)) {
             *out.refused.entry("the minimum gap".to_owned()).or_default() += 1;
+            continue;
+        }
+        if let Some(why) = closed {
+            *out.refused.entry(why.to_owned()).or_default() += 1;
             continue;
         }
         let id = short_id(&[name, &slot.key]);

@@ -2,9 +2,11 @@
 
 use crate::cluster::labels::{Labels, Requirement};
 use crate::cluster::pod::{Container, OwnerRef, Phase, Pod, Role};
+use crate::cluster::rollout::Rollout;
 use crate::cluster::select::pods::{Namespaces, PodSelector};
-use crate::cluster::world::{Namespace, Node, NodeAgent, Owner, Rules, World};
+use crate::cluster::world::{Namespace, Node, NodeAgent, Owner, Rules, Text, World};
 use crate::engine::Engine;
+use crate::gate::Probe;
 use crate::policy::Policy;
 use crate::select::Selector;
 use crate::wire::schedule::GroupBy;
@@ -77,6 +79,7 @@ pub fn world(policy: &Policy, namespace: &str, groups: u32) -> Result<World, Str
         }
         owners.insert(uid.into(), owner);
     }
+    owners.extend(policy.experiment.gates.iter().filter_map(|gate| open(&gate.probe, namespace)));
     let nodes = (0..NODES).map(|number| (format!("node-{number}").into(), node(number))).collect();
     Ok(World {
         pods: Ok(pods),
@@ -89,6 +92,20 @@ pub fn world(policy: &Policy, namespace: &str, groups: u32) -> Result<World, Str
         active: Ok(Vec::new()),
         rules,
     })
+}
+
+/// What opens a gate: a workload that wants no pods and has none.
+fn open(probe: &Probe, namespace: &str) -> Option<(Text, Owner)> {
+    let Probe::Workload(workload) = probe else { return None };
+    let owner = Owner {
+        kind: workload.kind.into(),
+        namespace: namespace.into(),
+        name: workload.name.as_str().into(),
+        desired: Some(0),
+        rollout: Rollout::Done,
+        ..Owner::default()
+    };
+    Some((format!("gate-{workload}").into(), owner))
 }
 
 /// Labels that the selector takes and the exclusion does not; groups by label have one value each.

@@ -2,12 +2,10 @@
 
 use super::schema::list::List;
 use super::schema::number::{self, Whole};
-use super::schema::{rules, text, time};
-use super::{Fault, NumberOrText, Targets};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use super::schema::{rules, time};
+use super::{Fault, NumberOrText, SteadyState, Targets};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::borrow::Cow;
 
 /// What is tried.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,79 +80,4 @@ pub struct Limits {
 pub enum SingleReplica {
     Allow,
     Refuse,
-}
-
-/// How it is seen that the system is well.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-validations" = [rules::one_of(&["none", "checks"])]))]
-pub struct SteadyState {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub none: Option<NoChecks>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<List<Check, 16>>")]
-    pub checks: Option<Vec<Check>>,
-}
-
-/// Why nothing is checked.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NoChecks {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "text::Free<1024>")]
-    pub reason: Option<String>,
-}
-
-/// One check; what is in its probe is not looked at, because no probe is built.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-validations" = [rules::one_of(&["http", "kubernetes", "prometheus", "tcp", "dns"])]))]
-pub struct Check {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "text::Free<63>")]
-    pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Role")]
-    pub role: Option<Role>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Unbuilt>")]
-    pub http: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Unbuilt>")]
-    pub kubernetes: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Unbuilt>")]
-    pub prometheus: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Unbuilt>")]
-    pub tcp: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Unbuilt>")]
-    pub dns: Option<Value>,
-}
-
-/// When a check is asked, and what its "no" does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Role {
-    Gate,
-    Guard,
-    Observe,
-    Recovery,
-}
-
-/// What is in a probe is not looked at yet.
-struct Unbuilt;
-
-impl JsonSchema for Unbuilt {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Unbuilt".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true, "maxProperties": 32})
-    }
 }

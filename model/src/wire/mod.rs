@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub mod check;
 pub mod condition;
 pub mod experiment;
 pub mod fault;
@@ -25,8 +26,9 @@ pub mod schedule;
 mod schema;
 pub mod targets;
 
+pub use check::{Check, HttpCheck, KubernetesCheck, NoChecks, Role, SteadyState, WorkloadKind};
 pub use condition::{Condition, ConditionType};
-pub use experiment::{Check, Experiment, Limits, NoChecks, Pick, Rounding, SingleReplica, SteadyState};
+pub use experiment::{Experiment, Limits, Pick, Rounding, SingleReplica};
 pub use fault::{Fault, How, Kill, Latency, Loss, Partition, PodDelete, PodEvict, Probes};
 pub use halt::{HaltScope, HaltSpec};
 pub use injection::{

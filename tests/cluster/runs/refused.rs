@@ -37,6 +37,28 @@ fn a_namespace_that_has_not_opted_in_is_left_alone() {
     });
 }
 
+/// The shop's own Deployment opens a gate; one that is not there, and a host that the administrator did not list, close it.
+#[test]
+fn a_closed_gate_refuses_and_an_open_one_does_not() {
+    with(async |site| {
+        let shop = Shop::open(site, "gates").await;
+        shop.deployment("web", 2).await;
+        let gated = |check: Value| {
+            let mut experiment = experiment("web", &json!({ "podDelete": {} }), None);
+            experiment["pick"] = json!({ "count": 1 });
+            experiment["steadyState"] = json!({ "checks": [check] });
+            experiment
+        };
+        let about = |name: &str| json!({ "name": "there", "role": "Gate", "kubernetes": { "kind": "Deployment", "name": name } });
+        let words = ["GateClosed", "Deployment/absent does not exist"];
+        refused(&shop, "absent", &gated(about("absent")), &words).await;
+        let http = json!({ "name": "up", "role": "Gate", "http": { "url": "http://169.254.169.254/latest" } });
+        refused(&shop, "unlisted", &gated(http), &["GateClosed", "checks.hosts"]).await;
+        let status = shop.start("open", &gated(about("web"))).await.over().await;
+        assert_eq!(status["cluster"]["done"], 1, "{status:#}");
+    });
+}
+
 #[test]
 fn a_pod_in_its_nodes_network_is_left_alone() {
     with(async |site| {

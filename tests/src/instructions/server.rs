@@ -118,6 +118,7 @@ impl Server {
             | Act::ReadInjection(_)
             | Act::ReadPod(_)
             | Act::Review { .. }
+            | Act::AskGates(_)
             | Act::DeleteInjection { .. }
             | Act::DeletePod(_)
             | Act::EvictPod(_) => bail!("nothing like this is to be asked for: {act:?}"),

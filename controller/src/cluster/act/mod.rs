@@ -2,6 +2,7 @@
 //! [`status`], [`events`], [`ledger`] and [`lease`]; it chooses nothing.
 
 use super::core::event::{Act, Key, NewInjection, NewRun, Outcome, PodRef};
+use super::gates::Asker;
 use super::seen::{self, NEVER_ARMED};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
@@ -21,7 +22,7 @@ pub(crate) mod status;
 mod tests;
 
 /// Carries out one effect. `Plan` and `Revise` need the snapshot and are not carried out here.
-pub(crate) async fn carry_out(cluster: &Cluster, instance: &str, act: Act) -> Outcome {
+pub(crate) async fn carry_out(cluster: &Cluster, instance: &str, asker: &Asker, act: Act) -> Outcome {
     match act {
         Act::Plan { .. } | Act::Revise { .. } | Act::Agenda(_) => {
             Outcome::Unknown { why: "it needs a snapshot".into() }
@@ -41,6 +42,7 @@ pub(crate) async fn carry_out(cluster: &Cluster, instance: &str, act: Act) -> Ou
             .await
             .map(|pod| Outcome::Pod { uid: pod.metadata.uid.unwrap_or_default() })),
         Act::Review { account, namespaces } => or(review(cluster, &account, namespaces).await),
+        Act::AskGates(gates) => Outcome::Closed(asker.ask(gates).await),
         Act::Create(new) => or(create(cluster, *new).await),
         Act::Begin(new) => or(begin(cluster, *new).await),
         Act::DeleteRun { key, uid } => or(cluster

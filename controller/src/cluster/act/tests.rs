@@ -1,6 +1,6 @@
 //! The requests as they go out, and what becomes of each kind of answer.
 
-use super::carry_out;
+use super::{Asker, carry_out};
 use crate::cluster::core::event::{Act, Key, NewInjection, Outcome, PodRef};
 use rumpus_cluster::fake::{Answer, Calls, server};
 use rumpus_model::wire::{Fault, InjectionSpec, Kill, LedgerSpec, Phase, RunRef, RunStatus};
@@ -28,7 +28,7 @@ fn spec() -> InjectionSpec {
 
 async fn asked(act: Act, answer: Answer) -> (Outcome, Calls) {
     let (cluster, calls) = server(Duration::from_millis(50), move |_| answer.clone());
-    (carry_out(&cluster, "me", act).await, calls)
+    (carry_out(&cluster, "me", &Asker::new(Vec::new(), &[]), act).await, calls)
 }
 
 fn arm() -> Act {

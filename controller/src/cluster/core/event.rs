@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use rumpus_model::cluster::world::{HaltRow, Reservation};
 use rumpus_model::cluster::{ClusterPlan, PeerEntry, RunInput};
+use rumpus_model::gate::HttpProbe;
 use rumpus_model::schedule::agenda::{Agenda, Ask};
 use rumpus_model::wire::{
     InjectionSpec, InjectionStatus, LedgerSpec, Phase, PolicySpec, PolicyStatus, RunSpec, RunStatus,
@@ -154,6 +155,8 @@ pub enum Act {
         account: Key,
         namespaces: Option<BTreeSet<String>>,
     },
+    /// Ask what must be well before a run begins, each over the network.
+    AskGates(Vec<HttpGate>),
     Create(Box<NewInjection>),
     /// Create the run of a slot.
     Begin(Box<NewRun>),
@@ -200,6 +203,20 @@ pub enum Act {
         status: Box<PolicyStatus>,
     },
     Tell(Box<Telling>),
+}
+
+/// A gate that is asked over the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpGate {
+    pub name: String,
+    pub probe: HttpProbe,
+}
+
+/// A gate that said no, or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedGate {
+    pub name: String,
+    pub why: String,
 }
 
 /// An injection to be created.
@@ -274,6 +291,8 @@ pub enum Outcome {
     Reviewed {
         denied: Vec<String>,
     },
+    /// Gates that said no, and why.
+    Closed(Vec<ClosedGate>),
     /// A write was accepted.
     Done,
     /// 404.

@@ -253,6 +253,7 @@ impl Share {
             | Outcome::Policy(_)
             | Outcome::Run(_)
             | Outcome::Pod { .. }
+            | Outcome::Closed(_)
             | Outcome::Reviewed { .. } => self.retry.failed(now.boot),
         }
         true

@@ -17,6 +17,7 @@ pub(crate) mod cluster_pods;
 pub(crate) mod concurrent;
 pub(crate) mod excluded;
 pub(crate) mod frozen;
+pub(crate) mod gate;
 pub(crate) mod halted;
 pub(crate) mod healthy;
 pub(crate) mod held;
@@ -60,6 +61,7 @@ impl<'w> Case<'w> {
 /// Asks every guard behind the pick.
 pub(crate) fn all(case: &Case<'_>) -> Vec<ClusterRefusal> {
     let mut refusals = halted::check(case);
+    refusals.extend(gate::check(case));
     refusals.extend(rollout::check(case));
     refusals.extend(single::check(case));
     refusals.extend(healthy::check(case));

@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use super::pods::NAMESPACES;
-use super::{fault, limits, pick, targets};
+use super::{fault, limits, pick, steady, targets};
 use crate::fault::{Fault, Kill};
 use crate::policy::Experiment;
 use crate::select::Selector;
@@ -14,9 +14,6 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Longest time that a fault lasts on a host.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Longest text of the reason for having no checks.
-const REASON: usize = 1024;
-
 pub(super) fn check(written: Option<&wire::Experiment>, place: &Place<'_>) -> Option<Experiment> {
     let Some(written) = written else { return place.missing("write targets, pick, faults and steadyState") };
     let all = written.pick.as_ref().is_some_and(|p| p.all == Some(true));
@@ -26,10 +23,11 @@ pub(super) fn check(written: Option<&wire::Experiment>, place: &Place<'_>) -> Op
     let fault = fault::list(written.faults.as_ref(), &place.field("faults"));
     let duration = lasting(written.duration.as_ref(), fault.as_ref(), &place.field("duration"));
     let limits = limits::check(written.limits.as_ref(), &place.field("limits"));
-    let no_checks_reason = steady_state(written.steady_state.as_ref(), &place.field("steadyState"));
+    let steady = steady::check(written.steady_state.as_ref(), &place.field("steadyState"));
     let (targets, fault) = (targets?, fault?);
     together(&targets, &fault, place);
     namespaces(&targets, &fault, place);
+    let (no_checks_reason, gates) = steady?;
     Some(Experiment {
         targets,
         pick: pick?,
@@ -37,7 +35,8 @@ pub(super) fn check(written: Option<&wire::Experiment>, place: &Place<'_>) -> Op
         fault,
         duration: duration?,
         limits: limits?,
-        no_checks_reason: no_checks_reason?,
+        no_checks_reason,
+        gates,
     })
 }
 
@@ -68,31 +67,6 @@ pub(super) fn time(text: &str, place: &Place<'_>, least: Duration, most: Duratio
         Ok(time) => return Some(time),
     }
     None
-}
-
-/// Outer `None`: a problem was noted.
-fn steady_state(written: Option<&wire::SteadyState>, place: &Place<'_>) -> Option<Option<String>> {
-    let hint = "write `steadyState: {none: {reason: …}}`";
-    let Some(written) = written else { return place.missing(hint) };
-    match (&written.none, &written.checks) {
-        (Some(none), None) => {
-            let place = place.field("none").field("reason");
-            let Some(reason) = &none.reason else { return place.missing("say why nothing is checked") };
-            let good = !reason.trim().is_empty() && reason.len() <= REASON;
-            if !good {
-                place.wrong(format!("is empty, or longer than {REASON} bytes"), "say why nothing is checked");
-            }
-            good.then(|| Some(reason.clone()))
-        }
-        (None, Some(_)) => {
-            place.field("checks").unbuilt("checks are not built", hint);
-            Some(None)
-        }
-        (Some(_), Some(_)) | (None, None) => {
-            place.wrong("exactly one of none and checks is meant here", hint);
-            None
-        }
-    }
 }
 
 /// Refuses more namespaces than the admission policy can judge, targets and peers together.

@@ -23,6 +23,7 @@ mod place;
 mod pods;
 mod ports;
 mod schedule;
+mod steady;
 mod targets;
 
 /// Longest name of a group: a kind, a namespace and a name.

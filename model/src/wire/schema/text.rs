@@ -106,6 +106,8 @@ texts! {
     Date: 10, r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$";
     /// A time zone of the IANA database.
     TimeZone: 64, r"^[A-Za-z][-+A-Za-z0-9_/]*$";
+    /// What is asked over HTTP, in the clear.
+    Url: 2048, r"^http://[^/?#@ ]+(/[!-~]*)?$";
     /// A refusal or failure in one word.
     Reason: 64, r"^[A-Z][A-Za-z0-9]*$";
 }

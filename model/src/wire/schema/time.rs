@@ -10,6 +10,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Time<const LEAST: u64, const MOST: u64>;
 
+/// How long an answer may take: 100 ms to 5 s.
+pub(crate) type Answer = Time<100, 5_000>;
 /// How long a fault lasts: 1 s to 24 h.
 pub(crate) type Lasting = Time<1_000, 86_400_000>;
 /// How long a packet is held back: up to 10 s.

@@ -219,7 +219,8 @@ impl Serve {
     }
 
     fn reported(&mut self, uid: &str, last: bool, answer: Result<(), Error>, now: Duration) {
-        let nobody = self.is_uninstalled(&answer) || matches!(answer, Err(Error::NotFound { .. } | Error::Conflict { .. }));
+        let nobody =
+            self.is_uninstalled(&answer) || matches!(answer, Err(Error::NotFound { .. } | Error::Conflict { .. }));
         if let Err(error) = &answer {
             tracing::warn!(injection = uid, error = chain(error), "its status could not be written");
         }

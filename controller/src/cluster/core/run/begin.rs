@@ -87,12 +87,15 @@ impl Run {
                 return self.finish_unbegun(ctx);
             }
         }
+        if self.asks_gates(ctx) {
+            return;
+        }
         let active = ctx.active();
         self.review.counts(ctx.ledger.told());
         self.question(ctx, Question::Plan, Act::Plan { input, active });
     }
 
-    fn question(&mut self, ctx: &mut Ctx<'_>, question: Question, act: Act) {
+    pub(super) fn question(&mut self, ctx: &mut Ctx<'_>, question: Question, act: Act) {
         let op = ctx.ask(act);
         self.stage = Stage::Asking(op, question);
     }
@@ -134,6 +137,7 @@ impl Run {
                     self.refuse(ctx, vec![No::AccountDenied { account, namespaces: denied }]);
                 }
             }
+            (Question::Gates, Outcome::Closed(closed)) => self.gates_answered(ctx, closed),
             (Question::Plan, Outcome::Planned(plan)) if self.looks_behind(ctx, &plan) => {
                 self.retry.failed(ctx.now.boot)
             }
@@ -141,7 +145,9 @@ impl Run {
                 self.retry.succeeded();
                 self.planned(ctx, *plan);
             }
-            (Question::Policy | Question::Account | Question::Plan, _) => self.retry.failed(ctx.now.boot),
+            (Question::Policy | Question::Account | Question::Gates | Question::Plan, _) => {
+                self.retry.failed(ctx.now.boot)
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! injections; a run is built anew from those with [`Run::found`].
 //!
 //! ```text
-//! New -> (policy -> account) -> plan -> dry run, refused, nothing selected: Finished
+//! New -> (policy -> account -> gates) -> plan -> dry run, refused, nothing selected: Finished
 //!                                    -> armed: reserved -> Live -> all settled, or released by time: Finished
 //! ```
 
@@ -25,6 +25,7 @@ use std::time::Duration;
 
 mod begin;
 mod end;
+mod gates;
 mod halted;
 mod live;
 mod pods;
@@ -107,6 +108,7 @@ enum Stage {
 enum Question {
     Policy,
     Account,
+    Gates,
     Plan,
 }
 
@@ -120,6 +122,8 @@ pub(crate) struct Run {
     policy_is_good: bool,
     account: Option<Key>,
     account_is_good: bool,
+    /// Until when the answers of the gates count.
+    gates_open_until: Option<Duration>,
     input: Option<Box<RunInput>>,
     retry: Retry,
     /// When a plan was answered for the first time.
@@ -158,6 +162,7 @@ impl Run {
             policy_is_good: false,
             account: None,
             account_is_good: false,
+            gates_open_until: None,
             input: None,
             retry: Retry::default(),
             asked_since: None,

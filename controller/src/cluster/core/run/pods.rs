@@ -263,6 +263,7 @@ impl Task {
             | Outcome::Run(_)
             | Outcome::Injection(_)
             | Outcome::Pod { .. }
+            | Outcome::Closed(_)
             | Outcome::Reviewed { .. } => self.retry.failed(now),
         }
     }

@@ -1,7 +1,7 @@
 //! An API server, two agents and a planner, as far as the core needs them; every answer can be made to go wrong.
 
 use crate::cluster::core::event::{
-    Act, Command, Event, InjectionSeen, Key, LedgerSeen, Now, Outcome, PolicySeen, Revised, RunSeen,
+    Act, ClosedGate, Command, Event, InjectionSeen, Key, LedgerSeen, Now, Outcome, PolicySeen, Revised, RunSeen,
 };
 use crate::cluster::core::{Core, Settings};
 use jiff::Timestamp;
@@ -48,6 +48,7 @@ pub(super) struct Fake {
     pub(super) halts: Vec<HaltRow>,
     pub(super) policy: Option<PolicySeen>,
     pub(super) denied: Vec<String>,
+    pub(super) closed: Vec<ClosedGate>,
     pub(super) guard: Vec<String>,
     pub(super) max_active: usize,
     /// Plans are made by the model, under these.
@@ -99,6 +100,7 @@ impl Fake {
             halts: Vec::new(),
             policy: None,
             denied: Vec::new(),
+            closed: Vec::new(),
             guard: Vec::new(),
             max_active: 1,
             rules: None,
@@ -288,6 +290,10 @@ impl Fake {
                 found.map_or(Outcome::Missing, |uid| Outcome::Pod { uid })
             }
             Act::Review { .. } => Outcome::Reviewed { denied: self.denied.clone() },
+            Act::AskGates(gates) => {
+                self.log.push(format!("gates {}", gates.len()));
+                Outcome::Closed(self.closed.clone())
+            }
             Act::Create(new) => self.create(new.key, new.spec),
             Act::SetPhase { key, resource_version, phase, never_armed, .. } => {
                 self.set_phase(&key, &resource_version, phase, never_armed)
@@ -420,6 +426,7 @@ fn name(act: &Act) -> &'static str {
         Act::ReadInjection(_) => "injection",
         Act::ReadPod(_) => "pod",
         Act::Review { .. } => "review",
+        Act::AskGates(_) => "gates",
         Act::Create(_) => "create",
         Act::SetPhase { phase: Phase::Armed, .. } => "arm",
         Act::SetPhase { .. } => "cancel",

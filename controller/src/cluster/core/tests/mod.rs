@@ -4,6 +4,7 @@ mod arm;
 mod book;
 mod crash;
 mod fake;
+mod gates;
 mod ledger;
 mod nodes;
 mod pods;

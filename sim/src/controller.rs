@@ -21,6 +21,7 @@ use rumpus_controller::cluster::core::lease::{self, Election, Standing};
 use rumpus_controller::cluster::core::{Core, Settings};
 use rumpus_controller::cluster::{observe, seen};
 use rumpus_model::cluster::world::Radius;
+use rumpus_model::schedule::rate::Rates;
 use rumpus_model::wire::ledger::LEDGER;
 use rumpus_model::wire::{Mode, Phase};
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,6 +119,7 @@ impl Controller {
             pod_delete: true,
             pod_evict: true,
             calendars: BTreeMap::new(),
+            rates: Rates::default(),
         };
         let mut process = Process {
             core: Core::new(settings),

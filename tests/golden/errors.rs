@@ -300,6 +300,8 @@ fn schedules() {
         with("no zone", "{every: 10m, timeZone: Europe/Bielefeld}"),
         with("no deadline", "{every: 10m, startingDeadline: 0s}"),
         with("another word", "{every: 10m, concurrency: Maybe}"),
+        with("a rate of nothing", "{every: 10m, rate: {}}"),
+        with("a rate out of bounds", "{every: 10m, rate: {runs: 17, per: 8d}}"),
         with("no windows", "{every: 10m, windows: []}"),
         window("a window without an end", "from: '09:00'"),
         window("an empty window", "from: '09:00', to: '09:00'"),

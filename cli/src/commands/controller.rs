@@ -8,6 +8,7 @@ use rumpus_controller::cluster::config::Config;
 use rumpus_controller::cluster::core::Calendars;
 use rumpus_controller::cluster::gates::Asker;
 use rumpus_model::cluster::world::Radius;
+use rumpus_model::schedule::rate::{Rate, Rates};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,6 +69,12 @@ pub struct Controller {
     /// Folder with the calendars that schedules may name: NAME.ics for each
     #[arg(long, env = "RUMPUS_CALENDARS", value_name = "DIR")]
     pub calendars: Option<PathBuf>,
+    /// Most runs of one namespace's schedules that begin within a stretch of time, such as 20/1d
+    #[arg(long, env = "RUMPUS_RATE_NAMESPACE", value_name = "RUNS/TIME")]
+    pub rate_namespace: Option<Rate>,
+    /// The same, of all schedules together
+    #[arg(long, env = "RUMPUS_RATE_CLUSTER", value_name = "RUNS/TIME")]
+    pub rate_cluster: Option<Rate>,
     /// Hosts that checks of role Gate may ask over HTTP: names, or *.SUFFIX
     #[arg(long, env = "RUMPUS_CHECK_HOSTS", default_value = "", value_name = "HOST,...")]
     pub check_hosts: String,
@@ -110,6 +117,7 @@ pub fn run(global: &Global, args: &Controller) -> Result<u8, Failure> {
         pod_delete: args.pod_delete,
         pod_evict: args.pod_evict,
         calendars: calendars(args.calendars.as_deref())?,
+        rates: Rates { namespace: args.rate_namespace, cluster: args.rate_cluster },
         asker: asker(args),
         kubeconfig: args.kubeconfig.clone(),
     };

@@ -3,6 +3,7 @@
 use super::core::Calendars;
 use super::gates::Asker;
 use rumpus_model::cluster::world::{Radius, Rules};
+use rumpus_model::schedule::rate::Rates;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ pub struct Config {
     pub pod_evict: bool,
     /// Days off by the names of the calendars that are mounted.
     pub calendars: Calendars,
+    /// How many runs of schedules may begin.
+    pub rates: Rates,
     /// Whom gates may ask.
     pub asker: Asker,
     /// Instead of the pod's service account.

@@ -114,6 +114,7 @@ impl Driver {
                 pod_delete: config.pod_delete,
                 pod_evict: config.pod_evict,
                 calendars: config.calendars.clone(),
+                rates: config.rates,
             }),
             election: Election::new(config.pod_uid.clone(), config.lease, floor),
             standing: Standing::Following,

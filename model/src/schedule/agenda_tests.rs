@@ -69,7 +69,7 @@ fn a_slot_that_was_taken_is_not_told_again_and_one_of_yesterday_hides_none_of_to
     let (group, slot) = first.slots[0].clone();
     // Its run did nothing.
     let record = records.get_mut(&group).unwrap();
-    record.take(&slot, slot.at);
+    record.take(&slot, slot.at, None);
     record.settle(false);
     let rest = told(DAY, &records, MONDAY, 50);
     assert_eq!(rest.slots, first.slots[1..]);
@@ -109,7 +109,7 @@ fn a_group_that_was_hit_today_is_not_due_again_today() {
     let mut records = seen(&first, MONDAY[0]);
     for (group, slot) in &first.slots {
         let record = records.get_mut(group).unwrap();
-        record.take(slot, slot.at);
+        record.take(slot, slot.at, None);
         record.settle(true);
     }
     assert_eq!(told(DAY, &records, MONDAY, 20).slots, []);
@@ -149,7 +149,7 @@ fn the_minimum_gap_is_counted_from_what_really_happened() {
     let slot = Slot { key: "20261202".into(), at: at("2026-12-02T10:00:00Z") };
     let mut record = Record::new(at("2026-11-27T10:00:00Z"));
     // Begun yesterday; whether it acted is not known: it counts.
-    record.take(&Slot { key: "20261201".into(), at: at("2026-12-01T10:00:00Z") }, at("2026-12-01T10:00:03Z"));
+    record.take(&Slot { key: "20261201".into(), at: at("2026-12-01T10:00:00Z") }, at("2026-12-01T10:00:03Z"), None);
     let refused = schedule.may_begin(&record, &slot, slot.at);
     assert_eq!(refused, Err(Skip::MinimumGap { last: at("2026-12-01T10:00:03Z"), min: 2 }));
     record.settle(false);
@@ -167,7 +167,7 @@ fn a_clock_that_was_put_back_begins_nothing() {
     assert!(refused.to_string().contains("2027-01-01"), "{refused}");
     // And no slot comes again that is before one that was taken.
     let mut record = Record::new(at("2026-11-30T09:00:00Z"));
-    record.take(&slot, slot.at);
+    record.take(&slot, slot.at, None);
     let earlier = Slot { key: "20261130t095000".into(), at: at("2026-11-30T09:50:00Z") };
     assert!(record.is_taken(&slot) && record.is_taken(&earlier));
 }
@@ -176,7 +176,7 @@ fn a_clock_that_was_put_back_begins_nothing() {
 fn what_was_begun_counts_until_it_is_known_to_have_done_nothing() {
     let (_, mut record, slot) = ten();
     record.hit = Some(at("2026-11-20T10:00:00Z"));
-    record.take(&slot, at("2026-11-30T10:00:01Z"));
+    record.take(&slot, at("2026-11-30T10:00:01Z"), None);
     assert_eq!(record.last(), Some(at("2026-11-30T10:00:01Z")));
     let mut nothing = record.clone();
     nothing.settle(false);
@@ -188,7 +188,7 @@ fn what_was_begun_counts_until_it_is_known_to_have_done_nothing() {
 #[test]
 fn a_record_is_read_as_it_was_written_and_one_that_cannot_be_read_is_an_error() {
     let (_, mut record, slot) = ten();
-    record.take(&slot, at("2026-11-30T10:00:01Z"));
+    record.take(&slot, at("2026-11-30T10:00:01Z"), None);
     let mut written = record.write("monkey", "Deployment/shop/web", true);
     assert!(written.dry_run);
     assert_eq!(Record::read(&written).unwrap(), record);

@@ -12,6 +12,7 @@ mod gap;
 mod group;
 pub mod ics;
 pub mod random;
+pub mod rate;
 pub mod record;
 pub mod simulate;
 pub mod synthetic;
@@ -36,6 +37,7 @@ use cron::Cron;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use random::{Draw, Random};
+use rate::Rate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -57,6 +59,8 @@ pub struct Schedule {
     pub concurrency: Concurrency,
     /// How long after its instant a slot may still begin; later it is missed, and never made up for.
     pub starting_deadline: Duration,
+    /// Of each group.
+    pub rate: Option<Rate>,
 }
 
 /// What decides.

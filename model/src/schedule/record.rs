@@ -1,6 +1,7 @@
 //! What is known of a group: which slot was taken last, and when it was really hit. Pure.
 
 use super::calendar::Calendar;
+use super::rate::Rate;
 use super::{Schedule, Since, Slot};
 use crate::wire::ledger::Group;
 use jiff::Timestamp;
@@ -19,6 +20,8 @@ pub struct Record {
     pub begun: Option<Timestamp>,
     /// When a run acted last.
     pub hit: Option<Timestamp>,
+    /// When runs began that count for the policy's rate: until it is known that they did nothing.
+    pub recent: Vec<Timestamp>,
 }
 
 /// Why a slot does not run.
@@ -33,6 +36,9 @@ pub enum Skip {
     Missed { due: Timestamp, until: Timestamp },
     #[error("{now} is in no window")]
     OutsideWindow { now: Timestamp },
+    /// As many runs as may have begun.
+    #[error("{rate} runs of {of} are on record: the next may begin at {next}")]
+    RateExhausted { of: String, rate: Rate, next: Timestamp },
     /// An earlier run of this policy and group has not ended.
     #[error("run {run} has not ended, and concurrency is Forbid")]
     StillRunning { run: String },
@@ -46,6 +52,7 @@ impl Skip {
             Self::MinimumGap { .. } => "MinimumGap",
             Self::Missed { .. } => "Missed",
             Self::OutsideWindow { .. } => "OutsideWindow",
+            Self::RateExhausted { .. } => "RateExhausted",
             Self::StillRunning { .. } => "StillRunning",
         }
     }
@@ -54,7 +61,7 @@ impl Skip {
 impl Record {
     /// A group that was never looked at before.
     pub fn new(now: Timestamp) -> Self {
-        Self { seen: now, slot: None, begun: None, hit: None }
+        Self { seen: now, slot: None, begun: None, hit: None, recent: Vec::new() }
     }
 
     /// Reads what a Ledger holds.
@@ -68,6 +75,7 @@ impl Record {
             slot: written.slot.clone(),
             begun: instant(&written.begun)?,
             hit: instant(&written.hit)?,
+            recent: written.recent.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
         })
     }
 
@@ -82,6 +90,7 @@ impl Record {
             slot: self.slot.clone(),
             begun: self.begun.map(text),
             hit: self.hit.map(text),
+            recent: self.recent.iter().copied().map(text).collect(),
         }
     }
 
@@ -108,11 +117,24 @@ impl Record {
         self.slot = Some(slot.key.clone());
     }
 
-    /// A slot's run begins.
-    pub fn take(&mut self, slot: &Slot, now: Timestamp) {
+    /// A slot's run begins; `rate` is the policy's.
+    pub fn take(&mut self, slot: &Slot, now: Timestamp, rate: Option<Rate>) {
         self.pass(slot);
         self.hit = self.last();
         self.begun = Some(now);
+        match rate {
+            Some(rate) => {
+                self.recent.push(now);
+                rate.keep(&mut self.recent, now);
+            }
+            None => self.recent.clear(),
+        }
+    }
+
+    /// Returns what counts for a rate, which the policy may not always have had.
+    fn hits(&self) -> impl Iterator<Item = Timestamp> {
+        let last = self.last().filter(|last| !self.recent.contains(last));
+        self.recent.iter().copied().chain(last)
     }
 
     /// What was begun has ended.
@@ -120,6 +142,8 @@ impl Record {
         let begun = self.begun.take();
         if acted {
             self.hit = self.hit.max(begun);
+        } else {
+            self.recent.retain(|at| Some(*at) != begun);
         }
     }
 }
@@ -148,6 +172,11 @@ impl Schedule {
         let min = self.min_gap();
         if let Some(last) = record.last().filter(|last| !self.calendar.is_far_enough(*last, now, min)) {
             return Err(Skip::MinimumGap { last, min });
+        }
+        if let Some(rate) = self.rate
+            && let Some(next) = rate.exhausted(record.hits(), now)
+        {
+            return Err(Skip::RateExhausted { of: "this group".into(), rate, next });
         }
         Ok(())
     }

@@ -119,10 +119,18 @@ fn of_group(world: &World, input: &Input<'_>, name: &str, to: Timestamp, closed:
     let min = input.schedule.min_gap();
     let since = calendar.work_days_before(calendar.date(input.from), 0).map(Since::Seen);
     let mut last: Option<Timestamp> = None;
+    let mut recent: Vec<Timestamp> = Vec::new();
     for slot in input.schedule.slots(input.seed, name, input.from, to, since) {
         if last.is_some_and(|last| !calendar.is_far_enough(last, slot.at, min)) {
             *out.refused.entry("the minimum gap".to_owned()).or_default() += 1;
             continue;
+        }
+        if let Some(rate) = input.schedule.rate {
+            rate.keep(&mut recent, slot.at);
+            if rate.exhausted(recent.iter().copied(), slot.at).is_some() {
+                *out.refused.entry(format!("the rate of {rate}")).or_default() += 1;
+                continue;
+            }
         }
         if let Some(why) = closed {
             *out.refused.entry(why.to_owned()).or_default() += 1;
@@ -141,6 +149,7 @@ fn of_group(world: &World, input: &Input<'_>, name: &str, to: Timestamp, closed:
         let victims = plan.targets().map(|t| format!("{}/{}", t.namespace, t.pod)).collect();
         out.actions.push(Action { at: slot.at, group: name.to_owned(), victims, gap });
         last = Some(slot.at);
+        recent.push(slot.at);
     }
 }
 
@@ -186,6 +195,7 @@ pub(super) fn judge(input: &Input<'_>, out: &mut Simulated) {
     let calendar = &input.schedule.calendar;
     let min = input.schedule.min_gap();
     let mut days: BTreeMap<String, Date> = BTreeMap::new();
+    let mut times: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
     for action in out.actions.clone() {
         let local = action.at.to_zoned(calendar.zone.clone());
         let mut victims = action.victims.clone();
@@ -193,6 +203,16 @@ pub(super) fn judge(input: &Input<'_>, out: &mut Simulated) {
         victims.dedup();
         if victims.len() != action.victims.len() {
             out.violated(format!("{}: a pod is hit twice at {local}", action.group));
+        }
+        if let Some(rate) = input.schedule.rate {
+            let times = times.entry(action.group.clone()).or_default();
+            times.push(action.at);
+            let first = times.len().saturating_sub(usize::try_from(rate.runs).unwrap_or(usize::MAX) + 1);
+            let span = times.get(first).map(|at| action.at.duration_since(*at));
+            let full = times.len() > usize::try_from(rate.runs).unwrap_or(usize::MAX);
+            if full && span.is_some_and(|span| span.unsigned_abs() < rate.per) {
+                out.violated(format!("{}: more than {rate} at {local}", action.group));
+            }
         }
         let Some(begun) = window_day(calendar, &local) else {
             out.outside_window += 1;

@@ -66,6 +66,23 @@ fn each_kind_of_group_and_of_schedule_has_its_year() {
 }
 
 #[test]
+fn a_rate_is_of_each_group_by_itself_and_one_that_is_broken_is_seen() {
+    let policy = policy("{every: 1h, groupBy: Owner, rate: {runs: 2, per: 1d}}");
+    let out = run(&policy, 3, "1");
+    assert_eq!(out.actions.len(), 3 * 2 * 365);
+    assert_eq!((out.violations, out.refused.values().sum::<usize>()), (0, 3 * 22 * 365), "{:?}", out.refused);
+    // The edge is exact: a day after the first of them the next may begin.
+    let of_one: Vec<Timestamp> = out.actions.iter().filter(|a| a.group.ends_with('0')).map(|a| a.at).collect();
+    assert_eq!(of_one[2].duration_since(of_one[0]).as_hours(), 24);
+    let mut more = out.clone();
+    let early =
+        Action { at: of_one[2].checked_sub(jiff::SignedDuration::from_secs(1)).unwrap(), ..out.actions[0].clone() };
+    more.actions.insert(6, early);
+    judge(&input(&policy, "1"), &mut more);
+    assert!(more.violations > 0);
+}
+
+#[test]
 fn nights_belong_to_the_day_on_which_they_begin() {
     let nights = "{random: {meanWorkDays: 1, minWorkDays: 1}, timeZone: Europe/Berlin, \
                   windows: [{from: '22:00', to: '04:00', crossesMidnight: true}]}";

@@ -27,6 +27,7 @@ fn schedule(when: When) -> Schedule {
         calendars: BTreeSet::new(),
         concurrency: Concurrency::Forbid,
         starting_deadline: STARTING_DEADLINE,
+        rate: None,
     }
 }
 

@@ -39,6 +39,14 @@ pub struct LedgerSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Several<Group, 4000>")]
     pub groups: Vec<Group>,
+    /// When runs of this namespace's policies began within the last week, the newest ones: all that are armed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Several<text::Instant, 1000>")]
+    pub starts: Vec<String>,
+    /// The same of dry runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Several<text::Instant, 1000>")]
+    pub dry_starts: Vec<String>,
 }
 
 /// Returns the name of the Ledger in which the groups of a namespace's policies stand.
@@ -73,6 +81,10 @@ pub struct Group {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<text::Instant>")]
     pub hit: Option<String>,
+    /// When runs began, those that count for the policy's rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Several<text::Instant, 16>")]
+    pub recent: Vec<String>,
 }
 
 /// What one run holds until all of it has ended.

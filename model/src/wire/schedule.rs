@@ -45,6 +45,21 @@ pub struct Schedule {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<time::Starting>")]
     pub starting_deadline: Option<String>,
+    /// How many runs of each group may begin within any stretch of time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+}
+
+/// At most so many.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rate {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Whole<1, 16>")]
+    pub runs: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "time::Stretch")]
+    pub per: Option<String>,
 }
 
 /// At random, so often on average.

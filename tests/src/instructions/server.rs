@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rumpus_controller::cluster::core::event::{Act, Command, Event, InjectionSeen, Key, LedgerSeen, Now, Outcome};
 use rumpus_controller::cluster::core::{Core, Settings};
 use rumpus_model::cluster::{World, plan};
+use rumpus_model::schedule::rate::Rates;
 use rumpus_model::wire::{InjectionSpec, InjectionStatus};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -39,6 +40,7 @@ pub(super) fn leading() -> Result<(Core, Command)> {
         pod_delete: true,
         pod_evict: true,
         calendars: BTreeMap::new(),
+        rates: Rates::default(),
     });
     core.step(now(), Event::Guard(Ok(Vec::new())));
     core.step(now(), Event::Halts(Ok(Vec::new())));

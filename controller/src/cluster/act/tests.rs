@@ -132,7 +132,7 @@ async fn a_halt_that_cannot_be_read_is_about_everything() {
 
 #[tokio::test]
 async fn the_ledger_is_written_whole_on_the_version_that_was_read_and_created_where_there_is_none() {
-    let spec = LedgerSpec { epoch: 4, holder: "me".into(), reservations: Vec::new(), groups: Vec::new() };
+    let spec = LedgerSpec { epoch: 4, holder: "me".into(), ..LedgerSpec::default() };
     let stored = json!({"metadata": {"name": "cluster", "uid": "u", "resourceVersion": "8"}, "spec": spec});
     let act = |version: Option<&str>| Act::WriteLedger {
         resource_version: version.map(str::to_owned),

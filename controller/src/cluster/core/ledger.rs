@@ -204,6 +204,8 @@ impl Ledger {
             holder: self.holder.clone(),
             reservations: entries.values().map(|e| (**e).clone()).collect(),
             groups: Vec::new(),
+            starts: Vec::new(),
+            dry_starts: Vec::new(),
         };
         self.pending = Some((op, Some(entries)));
         Some(Act::WriteLedger { resource_version, spec: Box::new(spec) })

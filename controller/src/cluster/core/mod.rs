@@ -9,6 +9,7 @@ use ledger::Ledger;
 use orphan::Orphan;
 use retry::Retry;
 use rumpus_model::cluster::world::HaltRow;
+use rumpus_model::schedule::rate::Rates;
 use run::{Ctx, Run};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub pod_evict: bool,
     /// Days off by the names of calendars.
     pub calendars: Calendars,
+    /// How many runs of schedules may begin.
+    pub rates: Rates,
 }
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use crate::duration;
 use crate::schedule::calendar::{Calendar, Day, Window};
 use crate::schedule::cron::Cron;
 use crate::schedule::random::{Random, RandomError};
+use crate::schedule::rate::{self, Rate};
 use crate::schedule::{Concurrency, STARTING_DEADLINE, Schedule, When};
 use crate::wire::schedule as wire;
 use jiff::Timestamp;
@@ -17,6 +18,8 @@ use std::time::Duration;
 const PERIOD: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(31_536_000)];
 /// Longest time after its instant that a slot may still begin.
 const LATEST: Duration = Duration::from_secs(86_400);
+/// Most runs of one group that a rate may allow: each is on record.
+const MOST_OF_GROUP: u32 = 16;
 /// The office hours of a random schedule that names none.
 const OFFICE: [i8; 2] = [9, 15];
 
@@ -45,7 +48,26 @@ pub(super) fn check(written: &wire::Schedule, place: &Place<'_>) -> Option<Sched
             None => STARTING_DEADLINE,
             Some(deadline) => deadline?,
         },
+        rate: match &written.rate {
+            None => None,
+            Some(written) => Some(rate(written, &place.field("rate"))?),
+        },
     })
+}
+
+fn rate(written: &wire::Rate, place: &Place<'_>) -> Option<Rate> {
+    let runs = match written.runs.map(u32::try_from) {
+        None => place.field("runs").missing("write how many runs of a group may begin, 1 to 16"),
+        Some(Ok(runs)) if (1..=MOST_OF_GROUP).contains(&runs) => Some(runs),
+        Some(Ok(_) | Err(_)) => {
+            place.field("runs").wrong(format!("is not within 1 and {MOST_OF_GROUP}"), "");
+            None
+        }
+    };
+    let at = place.field("per");
+    let Some(per) = &written.per else { return at.missing("write within which stretch, such as 1d") };
+    let per = span(per, [rate::SHORTEST, rate::LONGEST], &at);
+    Some(Rate { runs: runs?, per: per? })
 }
 
 fn when(written: &wire::Schedule, place: &Place<'_>) -> Option<When> {

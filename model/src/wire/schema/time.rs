@@ -24,6 +24,8 @@ pub(crate) type Grace = Time<0, 600_000>;
 pub(crate) type Age = Time<0, 31_536_000_000>;
 /// How often something runs: 1 min to a year.
 pub(crate) type Period = Time<60_000, 31_536_000_000>;
+/// How far back a rate looks: 1 min to 7 d.
+pub(crate) type Stretch = Time<60_000, 604_800_000>;
 /// How much later than planned something may run: up to a year.
 pub(crate) type Late = Time<0, 31_536_000_000>;
 /// How long after its time something may still begin: 1 s to a day.

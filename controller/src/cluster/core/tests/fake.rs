@@ -11,6 +11,7 @@ use rumpus_model::cluster::world::{HaltRow, HaltScope, Reservation, Rules};
 use rumpus_model::cluster::{ClusterPlan, NodeShare, PeerEntry, RunInput};
 use rumpus_model::engine::Engine;
 use rumpus_model::refusal::Refusal;
+use rumpus_model::schedule::rate::Rates;
 use rumpus_model::wire::{Phase, PolicyStatus, RunSpec, RunState, RunStatus};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -49,6 +50,7 @@ pub(super) struct Fake {
     pub(super) policy: Option<PolicySeen>,
     pub(super) denied: Vec<String>,
     pub(super) closed: Vec<ClosedGate>,
+    pub(super) rates: Rates,
     pub(super) guard: Vec<String>,
     pub(super) max_active: usize,
     /// Plans are made by the model, under these.
@@ -101,6 +103,7 @@ impl Fake {
             policy: None,
             denied: Vec::new(),
             closed: Vec::new(),
+            rates: Rates::default(),
             guard: Vec::new(),
             max_active: 1,
             rules: None,
@@ -133,7 +136,7 @@ impl Fake {
 
     /// A process begins: it leads, and its watches show what is there.
     pub(super) fn start(&mut self) {
-        self.core = Core::new(settings());
+        self.core = Core::new(Settings { rates: self.rates, ..settings() });
         self.queue.clear();
         self.view = self.next_view.take().unwrap_or_default();
         self.epoch += 1;
@@ -405,6 +408,7 @@ fn settings() -> Settings {
         pod_delete: true,
         pod_evict: true,
         calendars: BTreeMap::new(),
+        rates: Rates::default(),
     }
 }
 

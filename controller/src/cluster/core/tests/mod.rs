@@ -8,6 +8,7 @@ mod gates;
 mod ledger;
 mod nodes;
 mod pods;
+mod rates;
 mod radius;
 mod refused;
 mod review;

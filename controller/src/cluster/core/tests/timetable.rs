@@ -51,7 +51,7 @@ impl Fake {
     }
 
     /// Somebody applies a policy with this schedule.
-    fn policy(&mut self, schedule: &Value, mode: Mode, fault: &str) -> PolicySeen {
+    pub(super) fn policy(&mut self, schedule: &Value, mode: Mode, fault: &str) -> PolicySeen {
         let experiment = self.written("x", fault, true).spec.experiment;
         let schedule = serde_json::from_value(schedule.clone()).unwrap();
         let spec = PolicySpec { mode: Some(mode), schedule: Some(schedule), experiment, ..PolicySpec::default() };
@@ -66,13 +66,13 @@ impl Fake {
     }
 
     /// Runs that the schedule began, by slot.
-    fn begun(&self) -> Vec<String> {
+    pub(super) fn begun(&self) -> Vec<String> {
         let mut slots: Vec<String> = self.runs.values().filter_map(|r| r.spec.slot.clone()).collect();
         slots.sort();
         slots
     }
 
-    fn record(&self) -> Group {
+    pub(super) fn record(&self) -> Group {
         self.groups.as_ref().unwrap().spec.groups[0].clone()
     }
 }

@@ -8,6 +8,7 @@ use crate::cluster::core::event::{Act, LedgerSeen, Now, OpId, Outcome};
 use crate::cluster::core::retry::Retry;
 use jiff::Timestamp;
 use rumpus_model::schedule::Slot;
+use rumpus_model::schedule::rate::{LONGEST, MOST, Rate, trim};
 use rumpus_model::schedule::record::Record;
 use rumpus_model::wire::ledger::{LedgerSpec, MAX_GROUPS, of_namespace};
 use std::collections::BTreeMap;
@@ -28,13 +29,28 @@ pub(super) enum Change {
     Seen(Timestamp),
     /// A slot passes without a run.
     Pass(Slot),
-    /// A slot's run begins; the instant tells ours from another controller's.
-    Take(Slot, Timestamp),
+    /// A slot's run begins; the instant tells ours from another controller's. With the policy's rate.
+    Take(Slot, Timestamp, Option<Rate>),
     /// What was begun at that instant has ended.
     Settle { begun: Timestamp, acted: bool },
 }
 
-type Records = BTreeMap<Who, Record>;
+/// How many beginnings are on record: as many as a rate may allow.
+const STARTS: usize = MOST as usize;
+
+/// What the object holds.
+#[derive(Clone, Debug, Default)]
+struct Records {
+    groups: BTreeMap<Who, Record>,
+    /// When runs began: `true` those of dry runs.
+    starts: BTreeMap<bool, Vec<Timestamp>>,
+}
+
+impl Records {
+    fn starts(&self, dry_run: bool) -> &[Timestamp] {
+        self.starts.get(&dry_run).map_or(&[], Vec::as_slice)
+    }
+}
 
 #[derive(Debug, Default)]
 enum Known {
@@ -94,12 +110,17 @@ impl Book {
 
     /// Returns a record as it will be once everything that waits is written.
     pub(super) fn record(&self, who: &Who) -> Option<&Record> {
-        self.wish.get(who)
+        self.wish.groups.get(who)
+    }
+
+    /// Returns when runs of this namespace's policies began, as far as that counts for a rate.
+    pub(super) fn starts(&self, dry_run: bool) -> &[Timestamp] {
+        self.wish.starts(dry_run)
     }
 
     /// Returns every record of a policy, by group.
     pub(super) fn of_policy(&self, policy: &str, dry_run: bool) -> impl Iterator<Item = (&String, &Record)> {
-        let all = self.wish.iter().filter(move |(who, _)| who.policy == policy && who.dry_run == dry_run);
+        let all = self.wish.groups.iter().filter(move |(who, _)| who.policy == policy && who.dry_run == dry_run);
         all.map(|(who, record)| (&who.group, record))
     }
 
@@ -107,8 +128,9 @@ impl Book {
     pub(super) fn taken(&self, who: &Who, slot: &Slot, at: Timestamp) -> Taken {
         // Later slots of it may have passed since.
         let ours = |r: &Record| r.begun == Some(at) && r.slot.as_ref() >= Some(&slot.key);
-        let waits = self.changes.iter().any(|(w, c)| w == who && matches!(c, Change::Take(_, begun) if *begun == at));
-        match self.records.get(who) {
+        let waits =
+            self.changes.iter().any(|(w, c)| w == who && matches!(c, Change::Take(_, begun, _) if *begun == at));
+        match self.records.groups.get(who) {
             _ if waits => Taken::Waits,
             Some(record) if ours(record) => Taken::Ours,
             Some(_) | None => Taken::Lost,
@@ -131,8 +153,16 @@ impl Book {
             Known::Present(version) => Some(version.clone()),
         };
         let records = self.wish.clone();
-        let groups = records.iter().map(|(who, record)| record.write(&who.policy, &who.group, who.dry_run)).collect();
-        let spec = LedgerSpec { epoch, holder: holder.to_owned(), reservations: Vec::new(), groups };
+        let group = |(who, record): (&Who, &Record)| record.write(&who.policy, &who.group, who.dry_run);
+        let text = |dry_run: bool| records.starts(dry_run).iter().map(ToString::to_string).collect();
+        let spec = LedgerSpec {
+            epoch,
+            holder: holder.to_owned(),
+            reservations: Vec::new(),
+            groups: records.groups.iter().map(group).collect(),
+            starts: text(false),
+            dry_starts: text(true),
+        };
         self.pending = Some((op, Some((self.changes.len(), records))));
         Some(Act::WriteGroups { name, resource_version, spec: Box::new(spec) })
     }
@@ -152,7 +182,7 @@ impl Book {
             (Outcome::Missing, None) => {
                 self.ready = true;
                 self.known = Known::Absent;
-                self.begin(Records::new());
+                self.begin(Records::default());
             }
             // Somebody else wrote, or it is gone: what it says now decides.
             (Outcome::Missing | Outcome::Exists | Outcome::Conflict, _) => self.known = Known::Unread,
@@ -167,17 +197,26 @@ impl Book {
     }
 
     fn read(&mut self, now: Now, epoch: i64, holder: &str, seen: LedgerSeen) {
-        let LedgerSpec { epoch: theirs, holder: by, groups, .. } = seen.spec;
+        let LedgerSpec { epoch: theirs, holder: by, groups, starts, dry_starts, .. } = seen.spec;
         if theirs > epoch || (theirs == epoch && by != holder) {
             self.trouble = Some(format!("a controller of a later term ({theirs}) wrote it"));
             return self.retry.failed(now.boot);
         }
-        let mut records = Records::new();
+        let mut records = Records::default();
+        for (dry_run, written) in [(false, starts), (true, dry_starts)] {
+            match written.iter().map(|text| text.parse()).collect::<Result<Vec<Timestamp>, _>>() {
+                Ok(starts) => drop(records.starts.insert(dry_run, starts)),
+                Err(why) => {
+                    self.trouble = Some(format!("when runs began: {why}"));
+                    return self.retry.failed(now.boot);
+                }
+            }
+        }
         for written in groups {
             match Record::read(&written) {
                 Ok(record) => {
                     let who = Who { policy: written.policy, dry_run: written.dry_run, group: written.group };
-                    records.insert(who, record);
+                    records.groups.insert(who, record);
                 }
                 Err(why) => {
                     self.trouble = Some(format!("the record of {} of {}: {why}", written.group, written.policy));
@@ -207,20 +246,33 @@ impl Book {
 
 /// Makes a change; returns whether there was one to be made.
 fn apply(records: &mut Records, who: &Who, change: &Change) -> bool {
-    let room = records.len() < MAX_GROUPS;
-    let Some(record) = records.get_mut(who) else {
+    let room = records.groups.len() < MAX_GROUPS;
+    let Records { groups, starts } = records;
+    let Some(record) = groups.get_mut(who) else {
         if let Change::Seen(at) = change
             && room
         {
-            records.insert(who.clone(), Record::new(*at));
+            groups.insert(who.clone(), Record::new(*at));
             return true;
         }
         return false;
     };
     match change {
         Change::Pass(slot) if !record.is_taken(slot) => record.pass(slot),
-        Change::Take(slot, at) if !record.is_taken(slot) => record.take(slot, *at),
-        Change::Settle { begun, acted } if record.begun == Some(*begun) => record.settle(*acted),
+        Change::Take(slot, at, rate) if !record.is_taken(slot) => {
+            record.take(slot, *at, *rate);
+            let starts = starts.entry(who.dry_run).or_default();
+            starts.push(*at);
+            trim(starts, *at, LONGEST, STARTS);
+        }
+        Change::Settle { begun, acted } if record.begun == Some(*begun) => {
+            record.settle(*acted);
+            let starts = starts.entry(who.dry_run).or_default();
+            // Others may have begun at the same instant.
+            if let Some(place) = starts.iter().position(|at| at == begun).filter(|_| !acted) {
+                starts.remove(place);
+            }
+        }
         Change::Seen(_) | Change::Pass(_) | Change::Take(..) | Change::Settle { .. } => return false,
     }
     true

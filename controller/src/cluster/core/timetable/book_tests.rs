@@ -87,7 +87,7 @@ fn a_thousand_slots_are_each_begun_by_one_of_two() {
             if book.record(&who()).is_none() {
                 book.change(&who(), Change::Seen(at(-10)));
             }
-            book.change(&who(), Change::Take(slot.clone(), mine));
+            book.change(&who(), Change::Take(slot.clone(), mine, None));
         }
         for _ in 0..60 {
             time += 1;
@@ -124,7 +124,7 @@ fn what_is_written_by_a_later_term_is_not_written_over() {
         step(&mut new, &mut store, &mut rng, time, (4, "b"));
     }
     let slot = Slot { key: "1".into(), at: at(1) };
-    old.change(&who(), Change::Take(slot.clone(), at(1)));
+    old.change(&who(), Change::Take(slot.clone(), at(1), None));
     for time in 60..120 {
         step(&mut old, &mut store, &mut rng, time, (3, "a"));
     }
@@ -143,7 +143,7 @@ fn of_a_change_whose_answer_was_lost_nothing_is_made_twice() {
     book.done(now(0), me, outcome);
     book.change(&who(), Change::Seen(at(0)));
     let slot = Slot { key: "1".into(), at: at(1) };
-    book.change(&who(), Change::Take(slot.clone(), at(1)));
+    book.change(&who(), Change::Take(slot.clone(), at(1), None));
     let act = book.next(now(1), "shop", 2, me).unwrap();
     drop(store.carry_out(act));
     book.done(now(1), me, Outcome::Unknown { why: "lost".into() });
@@ -153,8 +153,38 @@ fn of_a_change_whose_answer_was_lost_nothing_is_made_twice() {
     book.done(now(2), me, outcome);
     assert_eq!(book.taken(&who(), &slot, at(1)), Taken::Ours);
     assert!(book.next(now(3), "shop", 4, me).is_none(), "nothing is left to be written");
+    assert_eq!((book.starts(false), book.starts(true)), (&[at(1)][..], &[][..]), "it counts once");
     // What it did is settled, and a second word about it changes nothing.
     book.change(&who(), Change::Settle { begun: at(1), acted: true });
     book.change(&who(), Change::Settle { begun: at(1), acted: false });
     assert_eq!(book.record(&who()).and_then(|record| record.hit), Some(at(1)));
+}
+
+#[test]
+fn a_beginning_that_did_nothing_does_not_count_and_dry_runs_count_by_themselves() {
+    let (mut store, mut book, me) = (Store::default(), Book::default(), (1, "a"));
+    let dry = Who { dry_run: true, ..who() };
+    let mut turn = |book: &mut Book, time: u64| {
+        while let Some(act) = book.next(now(time), "shop", time, me) {
+            let outcome = store.carry_out(act);
+            book.done(now(time), me, outcome);
+        }
+    };
+    turn(&mut book, 0);
+    for who in [who(), dry.clone()] {
+        book.change(&who, Change::Seen(at(0)));
+    }
+    for (number, who) in [(1, who()), (2, dry.clone()), (3, who())] {
+        book.change(&who, Change::Take(Slot { key: number.to_string(), at: at(number) }, at(number), None));
+    }
+    turn(&mut book, 1);
+    assert_eq!((book.starts(false), book.starts(true)), (&[at(1), at(3)][..], &[at(2)][..]));
+    book.change(&who(), Change::Settle { begun: at(3), acted: false });
+    book.change(&dry, Change::Settle { begun: at(2), acted: true });
+    turn(&mut book, 2);
+    // Another controller reads the same.
+    let mut other = Book::default();
+    turn(&mut other, 3);
+    assert_eq!((other.starts(false), other.starts(true)), (&[at(1)][..], &[at(2)][..]));
+    assert_eq!((other.starts(false), other.starts(true)), (book.starts(false), book.starts(true)));
 }

@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use line::Line;
 use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::schedule::agenda::{Ask, run_name, run_seed};
+use rumpus_model::schedule::rate::Rate;
 use rumpus_model::schedule::record::Skip;
 use rumpus_model::schedule::{Concurrency, Slot};
 use rumpus_model::wire::schedule::GroupBy;
@@ -195,10 +196,15 @@ impl Timetable {
 
     /// Takes what is due, slot by slot; one that has to wait holds no other up.
     fn begin_due(&mut self, ctx: &Ctx<'_>, uid: &Uid, line: &mut Line, replaced: &mut Vec<Uid>) {
+        // What began in another namespace counts too: it has to be read first.
+        if ctx.settings.rates.cluster.is_some() && !self.books.values().all(Book::is_ready) {
+            return;
+        }
         let mut waiting = Vec::new();
         while let Some((group, slot)) = line.next(ctx.now.wall) {
             let Ok(Some(read)) = &line.read else { break };
             let who = line.who(&group);
+            let exhausted = self.exhausted(ctx, line);
             let Some(book) = self.books.get_mut(&line.seen.key.namespace) else { break };
             let Some(record) = book.record(&who) else {
                 line.skip(&group, &slot, "NoRecord", NO_RECORD.to_owned());
@@ -214,7 +220,7 @@ impl Timetable {
                 Some(run) if read.schedule.concurrency == Concurrency::Forbid => {
                     Err(Skip::StillRunning { run: run.clone() })
                 }
-                Some(_) | None => Ok(()),
+                Some(_) | None => exhausted.map_or(Ok(()), Err),
             });
             if let Err(skip) = judged {
                 book.change(&who, Change::Pass(slot.clone()));
@@ -228,13 +234,29 @@ impl Timetable {
                 waiting.push((slot.at, group, slot.key));
                 continue;
             }
-            book.change(&who, Change::Take(slot.clone(), ctx.now.wall));
+            book.change(&who, Change::Take(slot.clone(), ctx.now.wall, read.schedule.rate));
             let (until, run) = (read.schedule.until(&slot), Box::new(new_run(line, read, &group, &slot)));
             let start =
                 Start { slot, who, at: ctx.now.wall, until, run, op: None, sent: false, retry: Retry::default() };
             self.starts.insert((uid.clone(), group), start);
         }
         line.due.extend(waiting);
+    }
+
+    /// Returns whether as many runs have begun as the administrator allows.
+    fn exhausted(&self, ctx: &Ctx<'_>, line: &Line) -> Option<Skip> {
+        let (own, rates) = (&line.seen.key.namespace, &ctx.settings.rates);
+        let of = |book: &Book| book.starts(line.is_dry()).to_vec();
+        let within = |rate: Option<Rate>, of: String, starts: Vec<Timestamp>| {
+            let rate = rate?;
+            let next = rate.exhausted(starts.into_iter(), ctx.now.wall)?;
+            Some(Skip::RateExhausted { of, rate, next })
+        };
+        let namespace = self.books.get(own).filter(|_| rates.namespace.is_some()).map(of).unwrap_or_default();
+        let all = || self.books.values().flat_map(of).collect();
+        within(rates.namespace, format!("namespace {own}"), namespace).or_else(|| {
+            within(rates.cluster, "all namespaces".into(), rates.cluster.map(|_| all()).unwrap_or_default())
+        })
     }
 
     fn advance_starts(&mut self, ctx: &mut Ctx<'_>) {

@@ -3,7 +3,7 @@
 use super::core::event::{InjectionSeen, Key, PolicySeen, RunSeen};
 use kube::core::ObjectMeta;
 use rumpus_cluster::{ChaosInjection, ChaosPolicy, ChaosRun};
-use rumpus_model::wire::POLICY_KIND;
+use rumpus_model::wire::{ConditionType, POLICY_KIND};
 
 /// Written beside the cancellation of an injection that was never armed.
 pub const NEVER_ARMED: &str = "rumpus.dev/never-armed";
@@ -43,6 +43,10 @@ pub fn policy(object: &ChaosPolicy) -> PolicySeen {
         generation: object.metadata.generation.unwrap_or_default(),
         deleting: object.is_ending(),
         spec: object.spec.clone(),
+        ready: {
+            let mut conditions = object.status.iter().flat_map(|status| &status.conditions);
+            conditions.find(|c| c.type_ == ConditionType::ReadyForChaos).cloned()
+        },
     }
 }
 

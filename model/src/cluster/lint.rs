@@ -10,11 +10,15 @@ use super::refusal::ClusterRefusal;
 use super::select::{Asked, Reason, Verdict};
 use super::world::{Known, Pdb, Seconds, Unknown, World};
 use crate::select::Selector;
+use crate::wire::Truth;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[cfg(test)]
 mod tests;
+
+/// Most workloads that a sentence names.
+const NAMED: usize = 5;
 
 /// What was looked at, and what it lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -77,6 +81,45 @@ impl Lint {
     }
 }
 
+/// What lint says in one sentence, as a condition has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// Unknown: something could not be read, or nothing is selected.
+    pub ready: Truth,
+    /// One CamelCase word.
+    pub reason: &'static str,
+    pub message: String,
+}
+
+impl Lint {
+    /// Returns it in one sentence.
+    pub fn readiness(&self) -> Readiness {
+        let lacking: Vec<&Linted> = self.workloads.iter().filter(|w| !w.lacks.is_empty()).collect();
+        if let Some(unread) = self.unread.first() {
+            return Readiness { ready: Truth::Unknown, reason: "Unread", message: unread.to_string() };
+        }
+        if self.workloads.is_empty() {
+            let message = "the policy's selector means no pod".to_owned();
+            return Readiness { ready: Truth::Unknown, reason: "NothingSelected", message };
+        }
+        let all = self.workloads.len();
+        if lacking.is_empty() {
+            let message = format!("{all} of {all} workloads lack nothing");
+            return Readiness { ready: Truth::True, reason: "Ready", message };
+        }
+        let one = |w: &&Linted| {
+            let lacks: Vec<String> = w.lacks.iter().map(|lack| format!("{lack:?}")).collect();
+            format!("{} lacks {}", w.workload, lacks.join(", "))
+        };
+        let mut named: Vec<String> = lacking.iter().take(NAMED).map(one).collect();
+        if lacking.len() > NAMED {
+            named.push("and so on".to_owned());
+        }
+        let message = format!("{} of {all} workloads are not ready for chaos: {}", lacking.len(), named.join("; "));
+        Readiness { ready: Truth::False, reason: "NotReady", message }
+    }
+}
+
 /// Looks at everything that a policy means.
 pub fn lint(world: &World, input: &RunInput, now: Seconds) -> Lint {
     let mut out = Lint { policy: input.policy.name.clone(), ..Lint::default() };
@@ -88,6 +131,10 @@ pub fn lint(world: &World, input: &RunInput, now: Seconds) -> Lint {
     out.unread.extend(unread("owners", &world.owners));
     out.unread.extend(unread("PodDisruptionBudgets", &world.budgets));
     let mut workloads: BTreeMap<String, Linted> = BTreeMap::new();
+    let mut budgets: BTreeMap<&str, Vec<&Pdb>> = BTreeMap::new();
+    for budget in world.budgets.iter().flatten() {
+        budgets.entry(&budget.namespace).or_default().push(budget);
+    }
     for pod in pods {
         match asked.judge(pod, asked.within(&pod.namespace)) {
             Verdict::Unmatched(_) | Verdict::LeftOut(Reason::Finished | Reason::Terminating) => continue,
@@ -100,7 +147,7 @@ pub fn lint(world: &World, input: &RunInput, now: Seconds) -> Lint {
             lacks: BTreeSet::new(),
         });
         linted.pods += 1;
-        match lacks(world, pod) {
+        match lacks(world, &budgets, pod) {
             Ok(lacks) => linted.lacks.extend(lacks),
             Err(refusal) if out.unread.contains(&refusal) => {}
             Err(refusal) => out.unread.push(refusal),
@@ -114,7 +161,7 @@ fn unread<T>(list: &str, known: &Known<T>) -> Option<ClusterRefusal> {
     known.as_ref().err().map(|Unknown { why }| ClusterRefusal::ListUnknown { list: list.into(), why: why.clone() })
 }
 
-fn lacks(world: &World, pod: &Pod) -> Result<Vec<Lack>, ClusterRefusal> {
+fn lacks(world: &World, budgets: &BTreeMap<&str, Vec<&Pdb>>, pod: &Pod) -> Result<Vec<Lack>, ClusterRefusal> {
     // One on each node, and a drain passes it over.
     let daemon = pod.owner.as_ref().is_some_and(|owner| *owner.kind == *"DaemonSet");
     let single = match (&pod.owner, &world.owners) {
@@ -128,12 +175,13 @@ fn lacks(world: &World, pod: &Pod) -> Result<Vec<Lack>, ClusterRefusal> {
             }
         },
     };
-    let covered = |budgets: &Vec<Pdb>| budgets.iter().any(|budget| budgets::covers(budget, pod));
+    let own = budgets.get(&*pod.namespace).map_or(&[][..], Vec::as_slice);
+    let covered = own.iter().any(|budget| budgets::covers(budget, pod));
     let mut lacks = Vec::new();
     let found = [
         (Lack::SingleReplica, single && !daemon),
         (Lack::ReadinessProbe, !pod.readiness_probe),
-        (Lack::DisruptionBudget, !daemon && world.budgets.as_ref().is_ok_and(|budgets| !covered(budgets))),
+        (Lack::DisruptionBudget, !daemon && world.budgets.is_ok() && !covered),
         (Lack::Spread, !daemon && !single && !pod.spread),
     ];
     lacks.extend(found.into_iter().filter(|(_, is)| *is).map(|(lack, _)| lack));

@@ -2,6 +2,7 @@
 
 use super::record::Record;
 use super::{Schedule, Since, Slot};
+use crate::cluster::lint::{Readiness, lint};
 use crate::cluster::refusal::ClusterRefusal;
 use crate::cluster::world::World;
 use crate::cluster::{RunInput, select};
@@ -42,11 +43,14 @@ pub struct Agenda {
     pub missed: usize,
     /// Why no group could be told.
     pub refusals: Vec<ClusterRefusal>,
+    /// Whether what the policy means is ready for chaos: it refuses nothing.
+    pub readiness: Option<Readiness>,
 }
 
 /// Tells what is due, by what really happened; what was taken is not told again.
 pub fn agenda(world: &World, ask: &Ask) -> Agenda {
-    told(world, ask, |seed, group, from, since| ask.schedule.due(seed, group, from, ask.to, since))
+    let told = told(world, ask, |seed, group, from, since| ask.schedule.due(seed, group, from, ask.to, since));
+    Agenda { readiness: Some(lint(world, &input(ask), ask.now.as_second()).readiness()), ..told }
 }
 
 /// Tells what will be due where every slot hits, so that the minimum gap is kept after it; for people.
@@ -54,16 +58,20 @@ pub fn ahead(world: &World, ask: &Ask) -> Agenda {
     told(world, ask, |seed, group, from, since| ask.schedule.slots(seed, group, from, ask.to, since))
 }
 
-fn told(world: &World, ask: &Ask, slots: impl Fn(&str, &str, Timestamp, Option<Since>) -> Vec<Slot>) -> Agenda {
-    let Selector::Pods(selector) = &ask.policy.experiment.targets else { return Agenda::default() };
-    let input = RunInput {
+fn input(ask: &Ask) -> RunInput {
+    RunInput {
         policy: ask.policy.clone(),
         namespace: ask.namespace.clone(),
         name: String::new(),
         run_uid: String::new(),
         seed: String::new(),
         policy_uid: None,
-    };
+    }
+}
+
+fn told(world: &World, ask: &Ask, slots: impl Fn(&str, &str, Timestamp, Option<Since>) -> Vec<Slot>) -> Agenda {
+    let Selector::Pods(selector) = &ask.policy.experiment.targets else { return Agenda::default() };
+    let input = input(ask);
     let found = select::find(world, selector, &input, ask.to.as_second());
     let groups = ask.schedule.groups(world, found.candidates.iter().map(|c| c.pod)).into_keys();
     let mut agenda = Agenda { groups: groups.collect(), refusals: found.refusals, ..Agenda::default() };

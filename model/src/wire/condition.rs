@@ -25,7 +25,7 @@ pub struct Condition {
     pub message: String,
 }
 
-/// What a condition is about.
+/// What a condition is about: the first five a run or an injection, the last one a policy and what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum ConditionType {
     Accepted,
@@ -33,4 +33,5 @@ pub enum ConditionType {
     Effective,
     Restored,
     Finished,
+    ReadyForChaos,
 }

@@ -1,5 +1,6 @@
 //! What a policy's schedule will do, and what it did not; written by the controller only.
 
+use super::Condition;
 use super::schema::list::Several;
 use super::schema::number::Count;
 use super::schema::text;
@@ -33,6 +34,10 @@ pub struct PolicyStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Several<Skipped, 10>")]
     pub skipped: Vec<Skipped>,
+    /// `ReadyForChaos`: it refuses nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Several<Condition, 4>")]
+    pub conditions: Vec<Condition>,
 }
 
 /// How a schedule stands: it runs at its times; nothing of it does because it is suspended, or because it cannot be read; or

@@ -22,7 +22,11 @@ pub(super) fn of(kind: Kind) -> Value {
                 ("SCHEDULE", "string", ".status.state"),
                 ("NEXT", "string", ".status.next[0].at"),
             ],
-            wide: &[("GROUPS", "integer", ".status.groups"), ("WHY", "string", ".status.message")],
+            wide: &[
+                ("GROUPS", "integer", ".status.groups"),
+                ("READY", "string", ".status.conditions[?(@.type=='ReadyForChaos')].status"),
+                ("WHY", "string", ".status.message"),
+            ],
         }
     } else if kind == RUN {
         Columns {

@@ -9,7 +9,7 @@ use rumpus_model::cluster::{ClusterPlan, PeerEntry, RunInput};
 use rumpus_model::gate::HttpProbe;
 use rumpus_model::schedule::agenda::{Agenda, Ask};
 use rumpus_model::wire::{
-    InjectionSpec, InjectionStatus, LedgerSpec, Phase, PolicySpec, PolicyStatus, RunSpec, RunStatus,
+    Condition, InjectionSpec, InjectionStatus, LedgerSpec, Phase, PolicySpec, PolicyStatus, RunSpec, RunStatus,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -71,6 +71,8 @@ pub struct PolicySeen {
     pub generation: i64,
     pub deleting: bool,
     pub spec: PolicySpec,
+    /// As it was written last.
+    pub ready: Option<Condition>,
 }
 
 /// The ChaosLedger as it was seen.

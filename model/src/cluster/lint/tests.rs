@@ -4,6 +4,7 @@ use super::{Lack, Lint, lint};
 use crate::cluster::fixture::{NOW, budget, input, labels, policy, shop, unknown, with};
 use crate::cluster::pod::{OwnerRef, Pod};
 use crate::cluster::world::{Namespace, Owner, World};
+use crate::wire::Truth;
 use std::collections::BTreeSet;
 
 const ALL: [&str; 3] = ["web-0", "web-1", "web-2"];
@@ -91,4 +92,30 @@ fn what_cannot_be_read_is_not_ready() {
         assert!(!told.unread.is_empty() && !told.is_ready(), "{told:?}");
         assert!(told.workloads.iter().all(|w| w.lacks.is_empty()), "unread is no lack: {told:?}");
     }
+}
+
+#[test]
+fn a_condition_tells_it_in_one_sentence() {
+    let said = |world: &World| {
+        let readiness = linted(world).readiness();
+        (readiness.ready, readiness.reason, readiness.message)
+    };
+    assert_eq!(said(&ready()), (Truth::True, "Ready", "1 of 1 workloads lack nothing".into()));
+    let message = "1 of 1 workloads are not ready for chaos: shop/Deployment/web lacks ReadinessProbe";
+    assert_eq!(
+        said(&with(ready(), "web-1", |p| p.readiness_probe = false)),
+        (Truth::False, "NotReady", message.into())
+    );
+    assert_eq!(said(&World { budgets: unknown(), ..ready() }).1, "Unread");
+    assert_eq!(said(&each(ready(), |p| p.labels = labels(&[]))).1, "NothingSelected");
+    let many = each(ready(), |p| p.owner = None);
+    let pods = (0..9).map(|n| {
+        std::sync::Arc::new(Pod {
+            uid: n.to_string().into(),
+            name: format!("a-{n}").into(),
+            ..(*many.pods.as_ref().unwrap()[0]).clone()
+        })
+    });
+    let (_, _, message) = said(&World { pods: Ok(pods.collect()), ..many.clone() });
+    assert!(message.starts_with("9 of 9") && message.ends_with("; and so on"), "{message}");
 }

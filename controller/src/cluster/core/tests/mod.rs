@@ -9,6 +9,7 @@ mod ledger;
 mod nodes;
 mod pods;
 mod rates;
+mod ready;
 mod radius;
 mod refused;
 mod review;

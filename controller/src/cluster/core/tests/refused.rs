@@ -36,7 +36,7 @@ fn a_policy_by_name_must_own_the_run_and_say_the_same() {
     };
     let experiment = world.written("x", "partition", true).spec.experiment;
     let spec = PolicySpec { experiment, ..PolicySpec::default() };
-    let good = PolicySeen { key: key("p"), uid: "uid-p".into(), generation: 1, deleting: false, spec };
+    let good = PolicySeen { key: key("p"), uid: "uid-p".into(), generation: 1, deleting: false, spec, ready: None };
     policy(&mut world, "a", false);
     assert_eq!(reason(&world, "a"), "OwnerMissing");
     policy(&mut world, "b", true);
@@ -69,7 +69,8 @@ fn a_policy_needs_an_account_only_where_it_leaves_its_own_namespace() {
         pods.unwrap().namespaces = namespaces.map(|name: &str| vec![name.into()]);
         let experiment = seen.spec.experiment.clone();
         let spec = PolicySpec { experiment, ..PolicySpec::default() };
-        world.policy = Some(PolicySeen { key: key("p"), uid: "uid-p".into(), generation: 1, deleting: false, spec });
+        world.policy =
+            Some(PolicySeen { key: key("p"), uid: "uid-p".into(), generation: 1, deleting: false, spec, ready: None });
         world.runs.insert(seen.uid.clone(), seen.clone());
         world.tell(Event::Run(Box::new(seen)));
         world.seconds(3);

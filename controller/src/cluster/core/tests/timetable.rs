@@ -55,12 +55,19 @@ impl Fake {
         let experiment = self.written("x", fault, true).spec.experiment;
         let schedule = serde_json::from_value(schedule.clone()).unwrap();
         let spec = PolicySpec { mode: Some(mode), schedule: Some(schedule), experiment, ..PolicySpec::default() };
-        let seen = PolicySeen { key: key("monkey"), uid: "uid-monkey".into(), generation: 1, deleting: false, spec };
+        let seen = PolicySeen {
+            key: key("monkey"),
+            uid: "uid-monkey".into(),
+            generation: 1,
+            deleting: false,
+            spec,
+            ready: None,
+        };
         self.change(&seen);
         seen
     }
 
-    fn change(&mut self, policy: &PolicySeen) {
+    pub(super) fn change(&mut self, policy: &PolicySeen) {
         self.policy = Some(policy.clone());
         self.tell(Event::Policy(Box::new(policy.clone())));
     }

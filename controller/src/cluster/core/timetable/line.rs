@@ -5,11 +5,12 @@ use crate::cluster::core::event::{OpId, PolicySeen};
 use crate::cluster::core::retry::Retry;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use rumpus_model::cluster::lint::Readiness;
 use rumpus_model::policy::{Mode, Policy, Site};
 use rumpus_model::schedule::agenda::Agenda;
 use rumpus_model::schedule::{Schedule, Slot};
 use rumpus_model::wire::policy_status::Skipped;
-use rumpus_model::wire::{self, PolicyStatus};
+use rumpus_model::wire::{self, Condition, PolicyStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ pub(super) struct Line {
     pub(super) groups: usize,
     pub(super) trouble: Option<String>,
     pub(super) skipped: Vec<Skipped>,
+    /// Whether what it means is ready for chaos.
+    pub(super) readiness: Option<Readiness>,
+    /// The same as it was told last, by us or a predecessor.
+    pub(super) ready: Option<Condition>,
     pub(super) shown: Shown,
 }
 
@@ -65,6 +70,8 @@ impl Line {
             groups: 0,
             trouble: None,
             skipped: Vec::new(),
+            readiness: None,
+            ready: None,
             shown: Shown::default(),
         }
     }
@@ -88,6 +95,7 @@ impl Line {
 
     pub(super) fn told(&mut self, agenda: &Agenda) {
         self.groups = agenda.groups.len();
+        self.readiness = agenda.readiness.clone();
         self.trouble = agenda.refusals.first().map(ToString::to_string);
         let slots = agenda.slots.iter().map(|(group, slot)| (slot.at, group.clone(), slot.key.clone()));
         self.due = slots.collect();

@@ -102,12 +102,15 @@ impl Timetable {
     }
 
     /// Takes in a policy as a watch shows it.
-    pub(crate) fn policy(&mut self, seen: PolicySeen, calendars: &Calendars) {
+    pub(crate) fn policy(&mut self, mut seen: PolicySeen, calendars: &Calendars) {
+        // What we wrote is no change of it.
+        let ready = seen.ready.take();
         let old = self.lines.get(&seen.uid);
         if old.is_some_and(|line| line.seen == seen) {
             return;
         }
-        self.lines.insert(seen.uid.clone(), Line::new(seen, calendars));
+        let ready = old.and_then(|line| line.ready.clone()).or(ready);
+        self.lines.insert(seen.uid.clone(), Line { ready, ..Line::new(seen, calendars) });
     }
 
     pub(crate) fn policy_gone(&mut self, uid: &Uid) {

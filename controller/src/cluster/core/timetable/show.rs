@@ -5,8 +5,8 @@ use super::line::Line;
 use crate::cluster::core::event::{Act, Now, OpId, Outcome};
 use jiff::Timestamp;
 use rumpus_model::schedule::When;
-use rumpus_model::wire::PolicyStatus;
 use rumpus_model::wire::policy_status::{Due, ScheduleState, Today};
+use rumpus_model::wire::{Condition, ConditionType, PolicyStatus};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ pub(super) fn next(line: &mut Line, book: Option<&Book>, now: Now, op: OpId) -> 
         return None;
     }
     line.shown.due = now.boot + EVERY;
+    line.ready = condition(line, now.wall).or_else(|| line.ready.take());
     let status = status(line, book, now.wall);
     if line.shown.written.as_ref() == Some(&status) {
         return None;
@@ -44,6 +45,7 @@ fn status(line: &Line, book: Option<&Book>, now: Timestamp) -> PolicyStatus {
     let empty = PolicyStatus {
         observed_generation: Some(line.seen.generation),
         skipped: line.skipped.clone(),
+        conditions: line.ready.iter().cloned().collect(),
         ..PolicyStatus::default()
     };
     let read = match &line.read {
@@ -74,6 +76,20 @@ fn status(line: &Line, book: Option<&Book>, now: Timestamp) -> PolicyStatus {
         next: today.take(NEXT).map(|(at, group, _)| Due { at: at.to_string(), group: group.clone() }).collect(),
         ..empty
     }
+}
+
+/// Whether what it means is ready for chaos, since the instant from which on it is so.
+fn condition(line: &Line, now: Timestamp) -> Option<Condition> {
+    let readiness = line.readiness.as_ref()?;
+    let before = line.ready.as_ref().filter(|before| before.status == readiness.ready);
+    Some(Condition {
+        type_: ConditionType::ReadyForChaos,
+        status: readiness.ready,
+        observed_generation: Some(line.seen.generation),
+        last_transition_time: before.map_or_else(|| now.to_string(), |before| before.last_transition_time.clone()),
+        reason: readiness.reason.to_owned(),
+        message: short(&readiness.message),
+    })
 }
 
 fn short(text: &str) -> String {

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// # Errors
 /// The policy makes no sense, or the cluster cannot be reached.
 pub fn run(global: &Global, which: &ClusterFlags, args: &Args) -> Result<u8, Failure> {
-    if args.groups.is_some() {
+    if args.groups.is_some() || args.world.is_some() {
         return simulate::run(global, args);
     }
     let policy = simulate::load(args)?;

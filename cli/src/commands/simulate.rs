@@ -5,11 +5,15 @@ use crate::commands::print;
 use crate::failure::Failure;
 use crate::render;
 use jiff::Timestamp;
+use rumpus_controller::cluster::core::event::Now;
+use rumpus_controller::cluster::observe::look::Saved;
 use rumpus_model::cluster::World;
+use rumpus_model::cluster::world::Rules;
 use rumpus_model::policy::{self, Policy, Site};
 use rumpus_model::schedule::simulate::{Input, simulate};
 use rumpus_model::schedule::synthetic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Longest stretch: ten years.
 const MOST_DAYS: u32 = 3660;
@@ -26,6 +30,9 @@ Examples:
   rumpus simulate policies/classic-monkey.yaml --groups 100                 a year of a hundred applications
   rumpus simulate FILE --groups 100 --days 30 --seed 7 --svg month.svg      the same month each time, as a picture
   kubectl rumpus simulate FILE -n shop                                      on the cluster as it is now
+  kubectl get pods,nodes,namespaces,deployments,replicasets,statefulsets,daemonsets,jobs,services,\
+    endpointslices,pdb,chaosnodes -A -o json >world.json
+  rumpus simulate FILE --world world.json                                   on a cluster as it was then
 
 Each run is planned as the controller would, on a world that is healthy again each time; nothing is
 changed anywhere, and a policy that is a dry run is simulated as if it were armed.")]
@@ -42,6 +49,9 @@ pub struct Args {
     /// So many applications that the policy matches, instead of a cluster
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub groups: Option<u32>,
+    /// JSON of a cluster's objects, as `kubectl get KINDS -A -o json` prints them, instead of a cluster
+    #[arg(long, value_name = "FILE", conflicts_with = "groups")]
+    pub world: Option<PathBuf>,
     /// When it begins: an instant as 2026-12-01T00:00:00Z (default: now, a whole day of UTC)
     #[arg(long, value_name = "TIME")]
     pub from: Option<Timestamp>,
@@ -50,14 +60,19 @@ pub struct Args {
     pub svg: Option<PathBuf>,
 }
 
-/// Simulates on applications that are made up.
+/// Simulates on applications that are made up, or on a cluster that somebody saved.
 ///
 /// # Errors
 /// The file holds no policy with a schedule, or one for which nothing can be made up.
 pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
     let policy = load(args)?;
+    if let Some(file) = &args.world {
+        let world = saved(file)?;
+        let namespace = policy.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
+        return show(global, args, &policy, &world, &namespace);
+    }
     let Some(groups) = args.groups else {
-        let hint = "add --groups 100, or name a cluster with --context or -n";
+        let hint = "add --groups 100 or --world FILE, or name a cluster with --context or -n";
         return Err(Failure::usage("a host has no applications to simulate on", hint));
     };
     let namespace = policy.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
@@ -68,6 +83,21 @@ pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
         )
     })?;
     show(global, args, &policy, &world, &namespace)
+}
+
+/// Reads a cluster that somebody saved, as its heartbeats were then.
+fn saved(file: &Path) -> Result<World, Failure> {
+    let failed = |what: &dyn std::fmt::Display| {
+        let hint = "save one: kubectl get pods,nodes,namespaces,... -A -o json (rumpus simulate --help has all kinds)";
+        Failure::usage(format!("the world in {}: {what}", file.display()), hint)
+    };
+    let text = std::fs::read_to_string(file).map_err(|e| failed(&e))?;
+    let saved = Saved::read(&text).map_err(|e| failed(&e))?;
+    // Runs that went on then say nothing about a year.
+    let rules = Rules { max_active_runs: u32::MAX, ..Rules::default() };
+    let now = Now { boot: Duration::ZERO, wall: Timestamp::now() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| failed(&e))?;
+    Ok(runtime.block_on(saved.world(&rules, now)))
 }
 
 /// Reads the policy.

@@ -74,8 +74,8 @@ fn tell<K: Kind>(seen: BoxStream<'static, Result<Seen<K>, Error>>) -> BoxStream<
         Ok(Seen::ListBegins) => Told::ListBegins,
         Ok(Seen::ListEnds) => Told::ListEnds,
         Ok(Seen::Alive) => Told::Alive,
-        Ok(Seen::Listed(item)) => read(item).map_or_else(Told::Failed, |(uid, k)| Told::Listed(uid, k)),
-        Ok(Seen::Changed(item)) => read(item).map_or_else(Told::Failed, |(uid, k)| Told::Changed(uid, k)),
+        Ok(Seen::Listed(item)) => read(item).map_or_else(Told::Unread, |(uid, k)| Told::Listed(uid, k)),
+        Ok(Seen::Changed(item)) => read(item).map_or_else(Told::Unread, |(uid, k)| Told::Changed(uid, k)),
         Ok(Seen::Gone(item)) => Told::Gone(match item {
             Ok(object) => uid(object.meta()),
             Err(unread) => unread.metadata.uid.unwrap_or_default(),

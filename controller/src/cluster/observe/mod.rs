@@ -20,6 +20,8 @@ mod pods;
 pub mod slim;
 mod table;
 #[cfg(test)]
+mod saved_tests;
+#[cfg(test)]
 mod tests;
 mod workload;
 mod world;
@@ -110,7 +112,13 @@ pub(crate) enum News {
 
 impl Observed {
     pub fn new(release_namespace: &str) -> Self {
-        Self { release_namespace: release_namespace.to_owned(), owners_changed: true, ..Self::default() }
+        Self {
+            release_namespace: release_namespace.to_owned(),
+            owners_changed: true,
+            budgets: Table::strict(),
+            halts: Table::strict(),
+            ..Self::default()
+        }
     }
 
     /// Takes a change in.

@@ -19,6 +19,8 @@ pub(crate) enum Told<T> {
     Gone(String),
     /// Nothing can be told for now.
     Failed(String),
+    /// One object is there that cannot be read.
+    Unread(String),
     Alive,
 }
 
@@ -27,7 +29,7 @@ impl<T> Told<T> {
     pub(crate) fn uid(&self) -> Option<&str> {
         match self {
             Self::Listed(uid, _) | Self::Changed(uid, _) | Self::Gone(uid) => Some(uid),
-            Self::ListBegins | Self::ListEnds | Self::Failed(_) | Self::Alive => None,
+            Self::ListBegins | Self::ListEnds | Self::Failed(_) | Self::Unread(_) | Self::Alive => None,
         }
     }
 
@@ -39,6 +41,7 @@ impl<T> Told<T> {
             Self::Changed(uid, seen) => Told::Changed(uid, row(seen)),
             Self::Gone(uid) => Told::Gone(uid),
             Self::Failed(why) => Told::Failed(why),
+            Self::Unread(why) => Told::Unread(why),
             Self::Alive => Told::Alive,
         }
     }
@@ -58,17 +61,32 @@ pub(crate) struct Table<T> {
     listing: Option<BTreeSet<String>>,
     /// Whole at least once; or why not.
     known: Result<(), String>,
+    /// One that cannot be read makes all unknown, until a list without it: what is not seen would allow more.
+    strict: bool,
+    unread: Option<String>,
     /// When anything but a failure was told last, on the clock that runs on while the machine sleeps.
     heard: Duration,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), listing: None, known: Err("it was not listed yet".into()), heard: Duration::ZERO }
+        Self {
+            rows: BTreeMap::new(),
+            listing: None,
+            known: Err("it was not listed yet".into()),
+            strict: false,
+            unread: None,
+            heard: Duration::ZERO,
+        }
     }
 }
 
 impl<T> Table<T> {
+    /// One for what forbids: budgets, Halts.
+    pub(crate) fn strict() -> Self {
+        Self { strict: true, ..Self::default() }
+    }
+
     /// Takes in what was told. A failure after the list was whole keeps what is there: a watch that broke for a moment
     /// is no reason to know nothing.
     pub(crate) fn take(&mut self, told: Told<T>, now: Duration) -> Vec<Diff> {
@@ -76,7 +94,10 @@ impl<T> Table<T> {
             self.heard = now;
         }
         match told {
-            Told::ListBegins => self.listing = Some(BTreeSet::new()),
+            Told::ListBegins => {
+                self.listing = Some(BTreeSet::new());
+                self.unread = None;
+            }
             Told::Listed(uid, row) => {
                 if let Some(listing) = &mut self.listing {
                     listing.insert(uid.clone());
@@ -85,7 +106,7 @@ impl<T> Table<T> {
                 return vec![Diff::Put(uid)];
             }
             Told::ListEnds => {
-                self.known = Ok(());
+                self.known = self.unread.take().map_or(Ok(()), Err);
                 let Some(listed) = self.listing.take() else { return Vec::new() };
                 let gone: Vec<String> = self.rows.keys().filter(|uid| !listed.contains(*uid)).cloned().collect();
                 self.rows.retain(|uid, _| listed.contains(uid));
@@ -104,7 +125,9 @@ impl<T> Table<T> {
                     self.known = Err(why);
                 }
             }
-            Told::Alive => {}
+            Told::Unread(why) if self.strict && self.listing.is_none() => self.known = Err(why),
+            Told::Unread(why) if self.strict => self.unread = Some(why),
+            Told::Unread(_) | Told::Alive => {}
         }
         Vec::new()
     }
@@ -157,6 +180,27 @@ mod tests {
     use std::time::Duration;
 
     const NOW: Duration = Duration::from_secs(1000);
+
+    #[test]
+    fn of_what_forbids_one_that_cannot_be_read_makes_all_unknown_until_a_list_without_it() {
+        let list = |table: &mut Table<i32>, unread: bool| {
+            table.take(Told::ListBegins, NOW);
+            table.take(Told::Listed("a".into(), 1), NOW);
+            if unread {
+                table.take(Told::Unread("b cannot be read".into()), NOW);
+            }
+            table.take(Told::ListEnds, NOW);
+            table.known(NOW)
+        };
+        let mut strict = Table::strict();
+        assert_eq!(list(&mut strict, true), Err("b cannot be read".into()));
+        assert_eq!(list(&mut strict, false), Ok(()));
+        strict.take(Told::Unread("a cannot be read".into()), NOW);
+        assert_eq!(strict.known(NOW), Err("a cannot be read".into()));
+        assert_eq!(list(&mut strict, false), Ok(()));
+        let mut other = Table::default();
+        assert_eq!(list(&mut other, true), Ok(()), "it hides no other");
+    }
 
     #[test]
     fn what_a_second_list_does_not_name_is_gone_at_its_end() {

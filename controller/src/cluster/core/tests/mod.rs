@@ -2,6 +2,7 @@
 
 mod arm;
 mod book;
+mod closed;
 mod crash;
 mod fake;
 mod gates;

@@ -19,8 +19,13 @@ const MINUTE: Duration = Duration::from_secs(100);
 
 impl Shop {
     async fn apply(&self, name: &str, mode: &str, schedule: &Value) {
+        self.apply_when(name, mode, schedule, &json!({ "none": { "reason": "a test" } })).await;
+    }
+
+    async fn apply_when(&self, name: &str, mode: &str, schedule: &Value, steady_state: &Value) {
         let mut experiment = experiment("web", &json!({ "podDelete": {} }), None);
         experiment["pick"] = json!({ "count": 1 });
+        experiment["steadyState"] = steady_state.clone();
         let mut policy = objects::policy(name, &experiment);
         policy["spec"]["mode"] = json!(mode);
         policy["spec"]["schedule"] = schedule.clone();
@@ -50,30 +55,38 @@ fn uids(pods: &[Pod]) -> BTreeSet<String> {
     pods.iter().map(|pod| pod.uid.clone()).collect()
 }
 
+/// Days that are not today, yesterday or tomorrow, whatever the time is.
+fn other_days() -> Vec<&'static str> {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let is_far = |place: usize| {
+        let apart = (i64::from(today.weekday().to_monday_zero_offset()) - i64::try_from(place).unwrap()).abs();
+        (2..=5).contains(&apart)
+    };
+    days.into_iter().enumerate().filter(|(place, _)| is_far(*place)).map(|(_, day)| day).collect()
+}
+
 #[test]
 fn a_policy_ends_a_pod_at_its_time_and_one_that_is_closed_dry_or_suspended_none() {
     with(async |site| {
         let shop = Shop::open(site, "schedule").await;
         let before = uids(&shop.deployment("web", 3).await);
         let minute = json!({ "every": "1m", "groupBy": "Owner" });
-        // Three windows that are not now, whatever the time is: those of the other days.
-        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        let far: Vec<&str> = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-            .into_iter()
-            .enumerate()
-            .filter(|(place, _)| {
-                let apart = (i64::from(today.weekday().to_monday_zero_offset()) - i64::try_from(*place).unwrap()).abs();
-                (2..=5).contains(&apart)
-            })
-            .map(|(_, day)| day)
-            .collect();
-        let closed = json!({ "every": "1m", "windows": [{ "days": far, "from": "00:00", "to": "24:00" }] });
+        let closed = json!({ "every": "1m", "windows": [{ "days": other_days(), "from": "00:00", "to": "24:00" }] });
         shop.apply("dry", "DryRun", &minute).await;
         shop.apply("closed", "Armed", &closed).await;
-        shop.apply("monkey", "Armed", &minute).await;
+        let gate = json!({ "name": "there", "role": "Gate", "kubernetes": { "kind": "Deployment", "name": "absent" } });
+        shop.apply_when("gated", "Armed", &minute, &json!({ "checks": [gate] })).await;
+        let mut bounded = minute.clone();
+        bounded["rate"] = json!({ "runs": 1, "per": "1d" });
+        shop.apply("monkey", "Armed", &bounded).await;
         within(MINUTE, "the policy's status says what comes", async || {
             let status = &shop.policy("monkey").await["status"];
-            status["state"] == "Scheduled" && status["groups"] == 1 && status["next"][0]["at"].is_string()
+            let ready = &status["conditions"][0];
+            status["state"] == "Scheduled"
+                && status["groups"] == 1
+                && status["next"][0]["at"].is_string()
+                && (ready["type"].as_str(), ready["status"].as_str()) == (Some("ReadyForChaos"), Some("False"))
         })
         .await;
 
@@ -109,6 +122,11 @@ fn a_policy_ends_a_pod_at_its_time_and_one_that_is_closed_dry_or_suspended_none(
         let dry = slots(&shop.begun("dry").await);
         within(MINUTE, "another minute has passed", async || slots(&shop.begun("dry").await).len() > dry.len()).await;
         assert_eq!(shop.begun("monkey").await.len(), 1, "a suspended policy ran");
+        let gated = shop.begun("gated").await;
+        assert!(gated.iter().any(finished), "{gated:#?}");
+        for run in gated.iter().filter(|run| finished(run)) {
+            assert!(run["status"]["refusals"].to_string().contains("GateClosed"), "{run:#}");
+        }
         assert_eq!(shop.begun("closed").await.len(), 0, "a policy ran outside its windows");
         assert!(shop.records("closed").await.iter().all(|record| record["slot"].is_null()));
         let records = shop.records("dry").await;

@@ -5,15 +5,16 @@ use crate::change::Change;
 use crate::engine::Engine;
 use crate::fault::{Fault, Network};
 use crate::guard::{self, capable, lockout, overlap};
-use crate::pick;
+use crate::pick::{self, Order};
 use crate::policy::Policy;
 use crate::rank::short_id;
 use crate::refusal::Refusal;
 use crate::scope::{Devices, Peers, Scope};
-use crate::select::{Candidate, LeftOut, Reason};
+use crate::select::{Candidate, LeftOut, Reason, age};
 use crate::target::{NetNsTarget, Target};
 use crate::world::{StandingDelay, World};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::time::Duration;
 
 /// What will be done.
@@ -114,7 +115,7 @@ pub fn plan(world: &World, policy: &Policy, seed: &str, run: &str) -> Plan {
         fault: experiment.fault.clone(),
         duration: experiment.duration,
         select: experiment.targets.summary(),
-        pick: experiment.pick.summary(),
+        pick: experiment.pick_summary(),
         expected: experiment.fault.expected(),
         targets,
         left_out,
@@ -150,7 +151,20 @@ impl Plan {
 
 fn picked(world: &World, policy: &Policy, seed: &str) -> (Vec<Candidate>, Vec<LeftOut>) {
     let found = policy.experiment.targets.find(world, &policy.experiment.fault);
-    let (taken, left) = pick::split(found.candidates, |c| c.identity.clone(), policy.experiment.pick, seed);
+    let pick = policy.experiment.pick;
+    let identity = |c: &Candidate| c.identity.clone();
+    let (taken, left) = match policy.experiment.order {
+        Order::Random => pick::split(found.candidates, identity, pick, seed),
+        // Whoever's age is not known is taken last.
+        Order::Oldest => {
+            let first = |c: &Candidate| age::started(world, &c.target).unwrap_or(u64::MAX);
+            pick::split_by(found.candidates, first, identity, pick, seed)
+        }
+        Order::Youngest => {
+            let first = |c: &Candidate| Reverse(age::started(world, &c.target));
+            pick::split_by(found.candidates, first, identity, pick, seed)
+        }
+    };
     let mut left_out = found.left_out;
     left_out.extend(left.into_iter().map(|c| LeftOut { what: c.target.to_string(), reason: Reason::NotPicked }));
     (taken, left_out)

@@ -176,10 +176,6 @@ pub fn plan(world: &World, input: &RunInput, now: Seconds) -> ClusterPlan {
 fn empty(input: &RunInput) -> ClusterPlan {
     let experiment = &input.policy.experiment;
     let network = experiment.fault.network();
-    let mut pick = experiment.pick.summary();
-    if let Some(most) = experiment.per_owner {
-        pick += &format!(", at most {most} of each owner");
-    }
     ClusterPlan {
         policy: input.policy.name.clone(),
         namespace: input.namespace.clone(),
@@ -188,7 +184,7 @@ fn empty(input: &RunInput) -> ClusterPlan {
         fault: experiment.fault.clone(),
         duration: experiment.duration,
         select: experiment.targets.summary(),
-        pick,
+        pick: experiment.pick_summary(),
         expected: experiment.fault.expected(),
         shares: Vec::new(),
         peers: Vec::new(),

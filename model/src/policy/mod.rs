@@ -1,7 +1,7 @@
 //! A policy, parsed once: after this no string is parsed again and no number checked again.
 
 use crate::fault::Fault;
-use crate::pick::Pick;
+use crate::pick::{Order, Pick};
 use crate::schedule::{Group, Schedule};
 use crate::select::Selector;
 use crate::wire::{self, ChaosPolicy, ChaosRun, Metadata, PolicySpec};
@@ -109,6 +109,7 @@ pub struct Experiment {
     pub pick: Pick,
     /// Most that are taken of one owner; in a cluster only.
     pub per_owner: Option<u32>,
+    pub order: Order,
     pub fault: Fault,
     /// Given exactly for faults that last; 1 s to 24 h.
     pub duration: Option<Duration>,
@@ -116,6 +117,14 @@ pub struct Experiment {
     pub limits: Limits,
     /// The reason that was given for having no steady-state check.
     pub no_checks_reason: Option<String>,
+}
+
+impl Experiment {
+    /// Returns how many are taken and who first, in words.
+    pub fn pick_summary(&self) -> String {
+        let most = self.per_owner.map(|most| format!(", at most {most} of each owner")).unwrap_or_default();
+        format!("{}{most}{}", self.pick.summary(), self.order.summary())
+    }
 }
 
 /// How much may be down at once.

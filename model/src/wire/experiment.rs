@@ -51,6 +51,19 @@ pub struct Pick {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Whole<1, 4_294_967_295>>")]
     pub per_owner: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+}
+
+/// Who is taken first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Order {
+    /// Whoever was made first.
+    Oldest,
+    /// As the run's seed draws.
+    Random,
+    /// Whoever was made last.
+    Youngest,
 }
 
 /// What becomes of a fraction of a candidate.

@@ -148,8 +148,7 @@ impl<'w> Asked<'w> {
 
     /// Returns how many are taken, in words.
     pub(crate) fn pick(&self) -> String {
-        let most = self.experiment.per_owner.map(|most| format!(", at most {most} of each owner"));
-        format!("pick {}{}", self.experiment.pick.summary(), most.unwrap_or_default())
+        format!("pick {}", self.experiment.pick_summary())
     }
 
     /// Returns what decides whether a pod may be hit, and who says it: the pod, its owner or its namespace.

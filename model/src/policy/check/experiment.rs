@@ -34,6 +34,7 @@ pub(super) fn check(written: Option<&wire::Experiment>, place: &Place<'_>) -> Op
         targets,
         pick: pick?,
         per_owner: per_owner?,
+        order: pick::order(written.pick.as_ref()),
         fault,
         duration: duration?,
         limits: limits?,

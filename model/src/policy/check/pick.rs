@@ -1,7 +1,7 @@
 //! How many: exactly one of count, percent and all.
 
 use super::place::Place;
-use crate::pick::{Pick, Rounding};
+use crate::pick::{Order, Pick, Rounding};
 use crate::wire;
 
 pub(super) fn check(written: Option<&wire::Pick>, place: &Place<'_>) -> Option<Pick> {
@@ -34,6 +34,15 @@ pub(super) fn per_owner(written: Option<&wire::Pick>, place: &Place<'_>) -> Opti
     match count_of(most, &place.field("perOwner"))? {
         Pick::Count(most) => Some(Some(most)),
         Pick::All | Pick::Percent { .. } => None,
+    }
+}
+
+/// Returns who is taken first.
+pub(super) fn order(written: Option<&wire::Pick>) -> Order {
+    match written.and_then(|w| w.order) {
+        None | Some(wire::Order::Random) => Order::Random,
+        Some(wire::Order::Oldest) => Order::Oldest,
+        Some(wire::Order::Youngest) => Order::Youngest,
     }
 }
 

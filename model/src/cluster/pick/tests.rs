@@ -1,0 +1,36 @@
+//! Who is picked first.
+
+use crate::cluster::fixture::{NOW, input, policy, shop, with};
+use crate::cluster::plan::RunInput;
+use crate::cluster::world::World;
+use crate::cluster::{ClusterPlan, plan};
+
+const LOSS: &str = "loss: {percent: 10, direction: Both}";
+const WEB: &str = "selector: {matchLabels: {app: web}}";
+
+fn picked(world: &World, pick: &str, seed: &str) -> ClusterPlan {
+    plan(world, &RunInput { seed: seed.into(), ..input(policy(WEB, pick, LOSS, "")) }, NOW)
+}
+
+fn hit(plan: &ClusterPlan) -> Vec<String> {
+    plan.targets().map(|t| t.pod.clone()).collect()
+}
+
+#[test]
+fn the_oldest_or_the_youngest_are_taken_and_the_seed_decides_among_those_of_one_age() {
+    let world = with(with(shop(), "web-1", |p| p.created = 5), "web-2", |p| p.created = 5);
+    let mut ties = [0, 0];
+    for seed in 0..40 {
+        let seed = seed.to_string();
+        let oldest = picked(&world, "count: 1, order: Oldest", &seed);
+        assert_eq!((hit(&oldest), oldest.pick.as_str()), (vec!["web-0".to_owned()], "1, the oldest first"));
+        let youngest = hit(&picked(&world, "count: 1, order: Youngest", &seed));
+        assert_eq!(youngest, hit(&picked(&world, "count: 1, order: Youngest", &seed)));
+        ties[usize::from(youngest == ["web-2"])] += 1;
+        assert_ne!(youngest, ["web-0"]);
+        let two = picked(&world, "count: 2, perOwner: 2, order: Youngest", &seed);
+        assert!(!hit(&two).contains(&"web-0".to_owned()), "{two:?}");
+    }
+    assert!(ties.iter().all(|times| *times > 8), "{ties:?}");
+    assert_eq!(hit(&picked(&world, "count: 1, order: Random", "7")), hit(&picked(&world, "count: 1", "7")));
+}

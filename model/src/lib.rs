@@ -27,6 +27,7 @@ pub mod duration;
 pub mod engine;
 pub mod evidence;
 pub mod fault;
+pub mod faults;
 pub mod guard;
 pub mod halt;
 pub mod injection;

@@ -9,6 +9,7 @@ use super::{peers, pick};
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::fault::network::Probes;
+use crate::faults::Drawn;
 use crate::policy::Policy;
 use crate::rank::Ranks;
 use crate::refusal::Refusal;
@@ -16,6 +17,7 @@ use crate::scope::Port;
 use crate::select::Selector;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +37,16 @@ pub struct RunInput {
     pub policy_uid: Option<String>,
 }
 
+impl RunInput {
+    /// Returns it with the one fault that its seed draws.
+    pub(crate) fn settled(&self) -> Cow<'_, Self> {
+        match self.policy.settled(&self.seed) {
+            Cow::Borrowed(_) => Cow::Borrowed(self),
+            Cow::Owned(policy) => Cow::Owned(Self { policy, ..self.clone() }),
+        }
+    }
+}
+
 /// What will be done in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,6 +57,9 @@ pub struct ClusterPlan {
     /// Over everything that is done: the same inputs give the same hash.
     pub hash: String,
     pub fault: Fault,
+    /// Which one of several it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Drawn>,
     pub duration: Option<Duration>,
     pub select: String,
     pub pick: String,
@@ -136,6 +151,7 @@ const MAX_REFUSALS: usize = 20;
 
 /// Makes the plan.
 pub fn plan(world: &World, input: &RunInput, now: Seconds) -> ClusterPlan {
+    let input = &*input.settled();
     let experiment = &input.policy.experiment;
     let mut plan = empty(input);
     for field in &input.policy.unbuilt {
@@ -182,6 +198,7 @@ fn empty(input: &RunInput) -> ClusterPlan {
         seed: input.seed.clone(),
         hash: String::new(),
         fault: experiment.fault.clone(),
+        drawn: experiment.drawn,
         duration: experiment.duration,
         select: experiment.targets.summary(),
         pick: experiment.pick_summary(),

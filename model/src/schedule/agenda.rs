@@ -9,7 +9,7 @@ use crate::policy::Policy;
 use crate::rank::Ranks;
 use crate::select::Selector;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest part of a run's name that is the policy's.
 const NAME: usize = 40;
@@ -56,17 +56,23 @@ pub fn ahead(world: &World, ask: &Ask) -> Agenda {
 
 fn told(world: &World, ask: &Ask, slots: impl Fn(&str, &str, Timestamp, Option<Since>) -> Vec<Slot>) -> Agenda {
     let Selector::Pods(selector) = &ask.policy.experiment.targets else { return Agenda::default() };
-    let input = RunInput {
-        policy: ask.policy.clone(),
-        namespace: ask.namespace.clone(),
-        name: String::new(),
-        run_uid: String::new(),
-        seed: String::new(),
-        policy_uid: None,
-    };
-    let found = select::find(world, selector, &input, ask.to.as_second());
-    let groups = ask.schedule.groups(world, found.candidates.iter().map(|c| c.pod)).into_keys();
-    let mut agenda = Agenda { groups: groups.collect(), refusals: found.refusals, ..Agenda::default() };
+    let mut agenda = Agenda::default();
+    // Whoever may be hit by one of its faults: which one it is, each slot draws for itself.
+    let mut groups = BTreeSet::new();
+    for policy in ask.policy.each_possible() {
+        let input = RunInput {
+            policy: policy.into_owned(),
+            namespace: ask.namespace.clone(),
+            name: String::new(),
+            run_uid: String::new(),
+            seed: String::new(),
+            policy_uid: None,
+        };
+        let found = select::find(world, selector, &input, ask.to.as_second());
+        groups.extend(ask.schedule.groups(world, found.candidates.iter().map(|c| c.pod)).into_keys());
+        agenda.refusals = found.refusals;
+    }
+    agenda.groups = groups.into_iter().collect();
     let seed = seed(&ask.namespace, &ask.policy.name);
     for group in &agenda.groups {
         let record = ask.records.get(group);

@@ -91,12 +91,18 @@ pub fn simulate(world: &World, input: &Input<'_>) -> Simulated {
     let span = SignedDuration::from_hours(24 * i64::from(input.days));
     let Ok(to) = input.from.checked_add(span) else { return out };
     let whole = run_input(input, "simulated", input.seed);
-    let found = select::find(world, selector, &whole, input.from.as_second());
-    let groups = input.schedule.groups(world, found.candidates.iter().map(|c| c.pod));
-    out.groups = groups.len();
-    for refusal in &found.refusals {
-        *out.refused.entry(Refusal::Cluster(refusal.clone()).to_string()).or_default() += 1;
+    let mut pods: BTreeMap<&Text, &Arc<Pod>> = BTreeMap::new();
+    let possible = input.policy.each_possible().into_iter();
+    let possible: Vec<RunInput> = possible.map(|p| RunInput { policy: p.into_owned(), ..whole.clone() }).collect();
+    for (index, whole) in possible.iter().enumerate() {
+        let found = select::find(world, selector, whole, input.from.as_second());
+        pods.extend(found.candidates.iter().map(|c| (&c.pod.uid, c.pod)));
+        for refusal in found.refusals.iter().filter(|_| index == 0) {
+            *out.refused.entry(Refusal::Cluster(refusal.clone()).to_string()).or_default() += 1;
+        }
     }
+    let groups = input.schedule.groups(world, pods.into_values());
+    out.groups = groups.len();
     let mut part = bare(world);
     for (name, pods) in groups {
         (part.owners, part.pods) = (owners(world, &pods), Ok(pods));

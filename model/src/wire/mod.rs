@@ -38,8 +38,8 @@ pub use node::{EndedInjection, NodeSpec, NodeStatus};
 pub use peers::{Direction, Except, Peers, PodPeers, Protocol};
 pub use policy_status::PolicyStatus;
 pub use run_status::{
-    ClusterExample, ClusterStatus, Confirmation, Happened, LeftOut, NodeShare, PlanStatus, RunState, RunStatus,
-    Verdict, Why,
+    ClusterExample, ClusterStatus, Confirmation, DrawnFault, Happened, LeftOut, NodeShare, PlanStatus, RunState,
+    RunStatus, Verdict, Why,
 };
 pub use scalar::{NumberOrText, OneOrMany};
 pub use schedule::Schedule;

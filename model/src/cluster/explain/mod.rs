@@ -79,6 +79,7 @@ pub struct Answer {
 
 /// Explains; `None` where there is no such workload.
 pub fn explain(world: &World, input: &RunInput, now: Seconds, workload: &Workload) -> Option<Explanation> {
+    let input = &*input.settled();
     let plan = plan(world, input, now);
     let mut out = Explanation {
         workload: workload.to_string(),

@@ -20,6 +20,7 @@ mod fixture;
 mod tests;
 
 mod pick;
+mod weight;
 
 pub mod guard;
 pub mod load;

@@ -1,9 +1,10 @@
 //! Which of the candidates are taken: by hash(UID, seed), so that neither the order of a list nor the coming and going
-//! of others decides; where the policy says so, by their age first.
+//! of others decides; where the policy says so, by their age first, or by weight.
 
 use super::plan::RunInput;
 use super::select::left_out::EXAMPLES;
 use super::select::{Candidate, Found, Reason};
+use super::weight::{self, Place};
 use super::world::Text;
 use crate::pick::Order;
 use crate::rank::Ranks;
@@ -14,10 +15,15 @@ use std::collections::BTreeMap;
 pub(crate) fn take<'w>(found: &mut Found<'w>, input: &RunInput) -> Vec<Candidate<'w>> {
     let ranks = Ranks::new(&input.seed);
     let rank = |c: &Candidate<'w>| ranks.of(&c.pod.uid);
-    match input.policy.experiment.order {
-        Order::Random => by(found, input, rank),
-        Order::Oldest => by(found, input, |c| (c.pod.created, rank(c))),
-        Order::Youngest => by(found, input, |c| (Reverse(c.pod.created), rank(c))),
+    let experiment = &input.policy.experiment;
+    match (experiment.order, &experiment.weight_by) {
+        (Order::Random, None) => by(found, input, rank),
+        // Those without a good weight are no candidates.
+        (Order::Random, Some(key)) => {
+            by(found, input, |c| Place::new(rank(c), weight::of(c.pod, key).unwrap_or_default()))
+        }
+        (Order::Oldest, _) => by(found, input, |c| (c.pod.created, rank(c))),
+        (Order::Youngest, _) => by(found, input, |c| (Reverse(c.pod.created), rank(c))),
     }
 }
 

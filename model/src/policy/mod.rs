@@ -135,6 +135,9 @@ pub struct Experiment {
     /// Most that are taken of one owner; in a cluster only.
     pub per_owner: Option<u32>,
     pub order: Order,
+    /// The key of the label that says how often a pod is taken beside the others; only with [`Order::Random`], in a
+    /// cluster.
+    pub weight_by: Option<String>,
     /// The only one; of several the first, until [`Policy::settled`] says which one a run does.
     pub fault: Fault,
     /// Given exactly where `fault` lasts; 1 s to 24 h.
@@ -159,7 +162,8 @@ impl Experiment {
     /// Returns how many are taken and who first, in words.
     pub fn pick_summary(&self) -> String {
         let most = self.per_owner.map(|most| format!(", at most {most} of each owner")).unwrap_or_default();
-        format!("{}{most}{}", self.pick.summary(), self.order.summary())
+        let weight = self.weight_by.as_ref().map(|key| format!(", by weight of label {key}")).unwrap_or_default();
+        format!("{}{most}{}{weight}", self.pick.summary(), self.order.summary())
     }
 }
 

@@ -204,7 +204,7 @@ fn of_several_faults_each_is_looked_at_and_the_duration_is_of_those_that_last() 
     assert_eq!((read.fault.name(), read.duration, faults.duration), ("kill", None, Some(Duration::from_secs(5))));
     let one = several("{kill: {signal: 9}, weight: 7}", "").unwrap().experiment;
     assert!(one.faults.is_none() && one.drawn.is_none());
-    let nine = vec![kill; 9].join(", ");
+    let nine = [kill; 9].join(", ");
     for (faults, duration, expected) in [
         (format!("{kill}, {loss}"), "", "duration: is missing"),
         (format!("{kill}, {kill}"), lasts, "duration: each of the faults is done once and has no duration"),
@@ -228,4 +228,36 @@ fn of_several_faults_each_is_looked_at_and_the_duration_is_of_those_that_last() 
     }
     let alone = crate::wire::Fault { weight: Some(2), ..crate::cluster::written::fault(&faults.list[1].0) };
     assert!(super::fault(&alone, Site::Cluster).is_err());
+}
+
+#[test]
+fn a_pick_is_weighted_by_a_label_or_sorted_by_age_and_on_a_host_only_sorted() {
+    let with = |pick: &str| {
+        let experiment = serde_json::json!({
+            "targets": {"pods": {"selector": {"matchLabels": {"app": "web"}}}}, "faults": [{"podDelete": {}}],
+            "pick": serde_json::from_str::<serde_json::Value>(pick).unwrap(),
+            "steadyState": {"none": {"reason": "a test"}},
+        });
+        super::Policy::from_wire(
+            &crate::wire::ChaosPolicy::by_hand("a", serde_json::from_value(experiment).unwrap()),
+            Site::Cluster,
+        )
+    };
+    let good = with(r#"{"count": 1, "order": "Random", "weightBy": {"label": "example.com/weight"}}"#).unwrap();
+    assert_eq!(good.experiment.weight_by.as_deref(), Some("example.com/weight"));
+    for (pick, expected) in [
+        (r#"{"count": 1, "order": "Oldest", "weightBy": {"label": "w"}}"#, "weightBy: weightBy draws and order sorts"),
+        (r#"{"count": 1, "weightBy": {}}"#, "weightBy: is missing"),
+        (r#"{"count": 1, "weightBy": {"label": "a/b/c"}}"#, "weightBy.label: "),
+    ] {
+        let told = told(with(pick));
+        let start = format!("spec.experiment.pick.{expected}");
+        assert!(told.len() == 1 && told[0].starts_with(&start), "{pick}: {told:?}");
+    }
+    let host = experiment(
+        "targets: {processes: {name: web}}\npick: {count: 1, weightBy: {label: w}}\nfaults: [kill: {signal: 9}]\n\
+         steadyState: {none: {reason: test}}\n",
+    )
+    .unwrap();
+    assert_eq!(host.unbuilt[0].field, "spec.experiment.pick.weightBy");
 }

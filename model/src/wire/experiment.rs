@@ -53,6 +53,18 @@ pub struct Pick {
     pub per_owner: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_by: Option<WeightBy>,
+}
+
+/// What says how often a candidate is taken beside the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WeightBy {
+    /// The key of a label whose value is a whole number from 0 to 1000; 0 is never taken, and without the label it is 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "text::LabelKey")]
+    pub label: Option<String>,
 }
 
 /// Who is taken first.

@@ -26,7 +26,9 @@ mod schema;
 pub mod targets;
 
 pub use condition::{Condition, ConditionType};
-pub use experiment::{Check, Experiment, Limits, NoChecks, Order, Pick, Rounding, SingleReplica, SteadyState};
+pub use experiment::{
+    Check, Experiment, Limits, NoChecks, Order, Pick, Rounding, SingleReplica, SteadyState, WeightBy,
+};
 pub use fault::{Fault, How, Kill, Latency, Loss, Partition, PodDelete, PodEvict, Probes};
 pub use halt::{HaltScope, HaltSpec};
 pub use injection::{

@@ -1,6 +1,6 @@
 //! Who is picked first.
 
-use crate::cluster::fixture::{NOW, input, policy, shop, with};
+use crate::cluster::fixture::{NOW, input, labels, policy, reasons, shop, with};
 use crate::cluster::plan::RunInput;
 use crate::cluster::world::World;
 use crate::cluster::{ClusterPlan, plan};
@@ -14,6 +14,31 @@ fn picked(world: &World, pick: &str, seed: &str) -> ClusterPlan {
 
 fn hit(plan: &ClusterPlan) -> Vec<String> {
     plan.targets().map(|t| t.pod.clone()).collect()
+}
+
+#[test]
+fn a_weight_says_how_often_a_pod_is_taken_and_0_or_nonsense_never() {
+    let weight = |text: &str| labels(&[("app", "web"), ("weight", text)]);
+    let pick = "count: 1, weightBy: {label: weight}";
+    let world = with(with(shop(), "web-1", |p| p.labels = weight("3")), "web-2", |p| p.labels = weight("0"));
+    let mut taken = [0, 0];
+    for seed in 0..400 {
+        let hit = hit(&picked(&world, pick, &seed.to_string()));
+        taken[usize::from(hit == ["web-1"])] += 1;
+        assert_ne!(hit, ["web-2"]);
+    }
+    // One to three: 100 and 300, give or take four standard deviations.
+    assert!((65..=135).contains(&taken[0]), "{taken:?}");
+    let odd = with(world, "web-0", |p| p.labels = weight("heavy"));
+    let plan = picked(&odd, "percent: 100, rounding: Down, weightBy: {label: weight}", "7");
+    let out: Vec<(&str, &str)> = plan.left_out.iter().map(|l| (l.reason.as_str(), l.examples[0].as_str())).collect();
+    assert_eq!(
+        (hit(&plan), out),
+        (vec!["web-1".into()], vec![("WeightInvalid", "shop/web-0"), ("WeightZero", "shop/web-2")])
+    );
+    assert_eq!(plan.pick, "100 %, rounded down, by weight of label weight");
+    let none = with(odd, "web-1", |p| p.labels = weight("-1"));
+    assert_eq!(reasons(&picked(&none, pick, "7")), ["AllLeftOut"]);
 }
 
 #[test]

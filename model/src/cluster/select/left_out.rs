@@ -45,10 +45,13 @@ pub enum Reason {
     Sandboxed,
     Terminating,
     TooYoung,
+    /// The label that it is weighted by says nothing that can be understood.
+    WeightInvalid,
+    WeightZero,
 }
 
 impl Reason {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::ContainerNotRunning,
         Self::Excluded,
         Self::Finished,
@@ -73,6 +76,8 @@ impl Reason {
         Self::Sandboxed,
         Self::Terminating,
         Self::TooYoung,
+        Self::WeightInvalid,
+        Self::WeightZero,
     ];
 
     pub fn why(self) -> &'static str {
@@ -105,6 +110,8 @@ impl Reason {
             Self::Sandboxed => "runs in a sandbox (gVisor, Kata), which an agent does not reach",
             Self::Terminating => "is being deleted",
             Self::TooYoung => "too young",
+            Self::WeightInvalid => "the label that it is weighted by is no whole number from 0 to 1000",
+            Self::WeightZero => "its weight is 0",
         }
     }
 }

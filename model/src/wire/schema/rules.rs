@@ -60,6 +60,10 @@ pub(crate) fn pick() -> Value {
         one_of(&["count", "percent", "all"]),
         only_true("all"),
         rule("has(self.percent) == has(self.rounding)", "rounding goes with percent, and percent with rounding"),
+        rule(
+            "!has(self.weightBy) || !has(self.order) || self.order == 'Random'",
+            "weightBy draws and order sorts: leave one of them out",
+        ),
     ])
 }
 

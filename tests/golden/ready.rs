@@ -20,7 +20,7 @@ const CONTAINERS: [&str; 2] = [
 ];
 
 /// Policies of a cluster; all others are of a host.
-const OF_A_CLUSTER: [&str; 15] = [
+const OF_A_CLUSTER: [&str; 17] = [
     "careful-monkey",
     "ci-gate",
     "classic-monkey",
@@ -29,10 +29,12 @@ const OF_A_CLUSTER: [&str; 15] = [
     "kill-pod-container",
     "kill-pod-process",
     "latency-to-service",
+    "mixed-monkey",
     "night-shift",
     "partition-workloads",
     "pod-delete",
     "pod-evict",
+    "recycle-oldest",
     "slow-dependency",
     "weekly-loss",
     "zone-failure",

@@ -8,6 +8,7 @@ pub mod world;
 
 pub mod labels;
 pub mod freeze;
+pub mod owner_limit;
 pub mod pod;
 pub mod rollout;
 pub mod says;

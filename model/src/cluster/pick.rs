@@ -1,18 +1,25 @@
 //! Which of the candidates are taken: by hash(UID, seed), so that neither the order of a list nor the coming and going
 //! of others decides; where the policy says so, by their age first, or by weight.
 
+use super::owner_limit;
 use super::plan::RunInput;
 use super::select::left_out::EXAMPLES;
 use super::select::{Candidate, Found, Reason};
 use super::weight::{self, Place};
-use super::world::Text;
+use super::world::{Text, World};
 use crate::pick::Order;
 use crate::rank::Ranks;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Takes as many as the policy says, in their order, and notes why the others were not taken.
-pub(crate) fn take<'w>(found: &mut Found<'w>, input: &RunInput) -> Vec<Candidate<'w>> {
+/// Takes as many as the policy says and owners let go, in their order, and notes why the others were not taken.
+pub(crate) fn take<'w>(world: &'w World, found: &mut Found<'w>, input: &RunInput) -> Vec<Candidate<'w>> {
+    let mut taken = ordered(found, input);
+    owner_limit::keep(world, &mut taken, found);
+    taken
+}
+
+fn ordered<'w>(found: &mut Found<'w>, input: &RunInput) -> Vec<Candidate<'w>> {
     let ranks = Ranks::new(&input.seed);
     let rank = |c: &Candidate<'w>| ranks.of(&c.pod.uid);
     let experiment = &input.policy.experiment;

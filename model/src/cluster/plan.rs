@@ -160,7 +160,7 @@ pub fn plan(world: &World, input: &RunInput, now: Seconds) -> ClusterPlan {
     }
     let Selector::Pods(selector) = &experiment.targets else { return plan };
     let mut found = select::find(world, selector, input, now);
-    let taken = pick::take(&mut found, input);
+    let taken = pick::take(world, &mut found, input);
     let mut refusals = found.refusals;
     let resolved = match experiment.fault.network() {
         None => peers::Resolved::default(),

@@ -98,7 +98,7 @@ pub fn explain(world: &World, input: &RunInput, now: Seconds, workload: &Workloa
     of.sort_unstable_by_key(|pod| &pod.name);
     let mut found = select::find(world, selector, input, now);
     found.left_out.watch(of.iter().map(|pod| &pod.uid));
-    let taken = pick::take(&mut found, input);
+    let taken = pick::take(world, &mut found, input);
     let picked: BTreeSet<&str> = taken.iter().map(|candidate| &*candidate.pod.uid).collect();
     for pod in of {
         let within = asked.within(&pod.namespace);

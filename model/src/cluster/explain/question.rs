@@ -78,7 +78,12 @@ impl Question {
                 Reason::NamespaceExcluded => Self::NamespaceExcluded,
                 Reason::NamespaceUnknown => Self::NamespaceKnown,
                 Reason::NotOptedIn => Self::OptedIn,
-                Reason::NotPicked | Reason::OwnerFull | Reason::WeightInvalid | Reason::WeightZero => Self::Pick,
+                Reason::NotPicked
+                | Reason::OwnerFull
+                | Reason::OwnerLimitInvalid
+                | Reason::OwnerLimited
+                | Reason::WeightInvalid
+                | Reason::WeightZero => Self::Pick,
                 Reason::NotReady | Reason::Ready => Self::Ready,
                 Reason::NotScheduled => Self::Scheduled,
                 Reason::OptedOut => Self::OptedOut,

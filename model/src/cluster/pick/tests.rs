@@ -1,9 +1,11 @@
 //! Who is picked first.
 
-use crate::cluster::fixture::{NOW, input, labels, policy, reasons, shop, with};
+use crate::cluster::fixture::{NOW, input, labels, pod, policy, reasons, shop, with};
 use crate::cluster::plan::RunInput;
-use crate::cluster::world::World;
+use crate::cluster::pod::OwnerRef;
+use crate::cluster::world::{Owner, World};
 use crate::cluster::{ClusterPlan, plan};
+use std::sync::Arc;
 
 const LOSS: &str = "loss: {percent: 10, direction: Both}";
 const WEB: &str = "selector: {matchLabels: {app: web}}";
@@ -58,4 +60,38 @@ fn the_oldest_or_the_youngest_are_taken_and_the_seed_decides_among_those_of_one_
     }
     assert!(ties.iter().all(|times| *times > 8), "{ties:?}");
     assert_eq!(hit(&picked(&world, "count: 1, order: Random", "7")), hit(&picked(&world, "count: 1", "7")));
+}
+
+#[test]
+fn an_owner_lets_so_many_go_and_nobody_is_taken_in_their_place() {
+    let says = |percent: Result<u8, &str>| {
+        let mut world = shop();
+        let mut other = pod("db-0", 0);
+        other.owner = Some(OwnerRef { kind: "StatefulSet".into(), name: "db".into(), uid: "u-db".into() });
+        world.pods.as_mut().unwrap().push(Arc::new(other));
+        let owners = world.owners.as_mut().unwrap();
+        let db = Owner { kind: "StatefulSet".into(), name: "db".into(), desired: Some(1), ..Owner::default() };
+        owners.insert("u-db".into(), db);
+        owners.get_mut("u-web").unwrap().max_percent = Some(percent.map_err(Into::into));
+        world
+    };
+    for (percent, most) in [(100, 3), (99, 2), (67, 2), (66, 1), (33, 0), (0, 0)] {
+        for (seed, count) in (0..20).flat_map(|seed| (1..5).map(move |count| (seed.to_string(), count))) {
+            let pick = format!("count: {count}");
+            let free: Vec<String> = hit(&picked(&says(Ok(100)), &pick, &seed));
+            let plan = picked(&says(Ok(percent)), &pick, &seed);
+            let web = |pods: &[String]| pods.iter().filter(|p| p.starts_with("web")).count();
+            let kept: Vec<String> = hit(&plan);
+            assert_eq!(web(&kept), web(&free).min(most), "{percent} {count} {seed}");
+            assert_eq!(kept.contains(&"db-0".to_owned()), free.contains(&"db-0".to_owned()), "nobody else is moved");
+            let left = plan.left_out.iter().filter(|l| l.reason == "OwnerLimited").map(|l| l.count).sum::<usize>();
+            assert_eq!(left, web(&free) - web(&kept));
+        }
+    }
+    let odd = picked(&says(Err("half")), "all: true", "7");
+    assert_eq!((hit(&odd), odd.left_out[0].reason.as_str()), (vec!["db-0".to_owned()], "OwnerLimitInvalid"));
+    assert_eq!(odd.notes, ["shop/Deployment/web says rumpus.dev/max-percent: \"half\", which is no percentage"]);
+    // Nobody is left to be hit: the plan does nothing, and refuses nothing.
+    let none = picked(&says(Ok(0)), "all: true, perOwner: 1", "7");
+    assert_eq!((hit(&none), none.refusals.len()), (vec!["db-0".to_owned()], 0));
 }

@@ -38,6 +38,10 @@ pub enum Reason {
     OwnerDisabled,
     /// As many of its owner are picked as may be.
     OwnerFull,
+    /// Its owner says something about its share that is no percentage.
+    OwnerLimitInvalid,
+    /// Its owner lets no more be taken.
+    OwnerLimited,
     PodDisabled,
     Protected,
     Ready,
@@ -51,7 +55,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::ContainerNotRunning,
         Self::Excluded,
         Self::Finished,
@@ -70,6 +74,8 @@ impl Reason {
         Self::OtherPhase,
         Self::OwnerDisabled,
         Self::OwnerFull,
+        Self::OwnerLimitInvalid,
+        Self::OwnerLimited,
         Self::PodDisabled,
         Self::Protected,
         Self::Ready,
@@ -104,6 +110,8 @@ impl Reason {
             Self::OtherPhase => "is in another phase",
             Self::OwnerDisabled => "its owner says rumpus.dev/chaos: disabled",
             Self::OwnerFull => "matched, and enough of its owner are picked",
+            Self::OwnerLimitInvalid => "picked, but its owner's rumpus.dev/max-percent is no percentage",
+            Self::OwnerLimited => "picked, but its owner's rumpus.dev/max-percent lets no more be taken",
             Self::PodDisabled => "carries rumpus.dev/chaos=disabled",
             Self::Protected => "its namespace is protected",
             Self::Ready => "ready, and those are meant that are not",

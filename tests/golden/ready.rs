@@ -93,7 +93,8 @@ fn year(policy: &Policy) -> Result<Option<String>, String> {
     let victims: usize = out.actions.iter().map(|action| action.victims.len()).sum();
     let (actions, groups) = (out.actions.len(), out.groups);
     let gap = out.mean_gap().map_or_else(String::new, |gap| format!(", a mean gap of {gap:.2} work days"));
-    Ok(Some(format!("{name}: {actions} runs of {groups} groups on {victims} pods{gap}")))
+    let faults: String = out.faults.iter().map(|((index, fault), n)| format!(", {n} of [{index}] {fault}")).collect();
+    Ok(Some(format!("{name}: {actions} runs of {groups} groups on {victims} pods{gap}{faults}")))
 }
 
 #[test]

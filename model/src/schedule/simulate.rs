@@ -54,6 +54,8 @@ pub struct Simulated {
     /// How many slots did not act, by the first reason.
     pub refused: BTreeMap<String, usize>,
     pub outside_window: usize,
+    /// How often each fault of a policy that lists several was drawn, by its place in the list and its name.
+    pub faults: BTreeMap<(usize, &'static str), usize>,
     /// Of all limits, those of the windows among them.
     pub violations: usize,
     /// At most twenty of them, in words.
@@ -130,6 +132,9 @@ fn of_group(world: &World, input: &Input<'_>, name: &str, to: Timestamp, out: &m
             let why = plan.refusals.first().map_or_else(|| "nobody was picked".to_owned(), ToString::to_string);
             *out.refused.entry(why).or_default() += 1;
             continue;
+        }
+        if let Some(drawn) = plan.drawn {
+            *out.faults.entry((drawn.index, plan.fault.name())).or_default() += 1;
         }
         let day = calendar.work_day_of(slot.at);
         let before = last.and_then(|last| calendar.work_day_of(last));

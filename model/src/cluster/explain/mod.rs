@@ -134,7 +134,7 @@ fn told(asked: &Asked<'_>, pod: &Pod, within: Within<'_>, no: Option<No>) -> Exp
         None => (Fate::Picked, None, "picked"),
         Some(No::Missed(_)) => (Fate::NotSelected, None, "the policy does not select it"),
         Some(No::Left(reason)) => {
-            let taken = matches!(reason, Reason::NotPicked | Reason::OwnerFull);
+            let taken = matches!(reason, Reason::NotPicked | Reason::OwnerFull | Reason::OwnerLimited);
             (if taken { Fate::NotPicked } else { Fate::LeftOut }, Some(format!("{reason:?}")), reason.why())
         }
     };

@@ -161,7 +161,7 @@ impl FaultFlags {
             percent: self.percent,
             rounding: self.rounding.as_deref().map(|r| if r == "up" { Rounding::Up } else { Rounding::Down }),
             all: all.then_some(true),
-            per_owner: None,
+            ..Pick::default()
         }
     }
 

@@ -28,6 +28,7 @@ pub mod duration;
 pub mod engine;
 pub mod evidence;
 pub mod fault;
+pub mod faults;
 pub mod gate;
 pub mod guard;
 pub mod halt;

@@ -23,6 +23,29 @@ pub enum Rounding {
     Up,
 }
 
+/// Who is taken first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Whoever was made first; the seed decides among those of one age.
+    Oldest,
+    /// As the seed draws.
+    #[default]
+    Random,
+    /// Whoever was made last; the seed decides among those of one age.
+    Youngest,
+}
+
+impl Order {
+    /// Returns what follows the number in a plan; nothing for what is usual.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Oldest => ", the oldest first",
+            Self::Random => "",
+            Self::Youngest => ", the youngest first",
+        }
+    }
+}
+
 impl Pick {
     /// Returns how many of `candidates` are taken.
     pub fn of(self, candidates: usize) -> usize {
@@ -51,16 +74,27 @@ impl Pick {
 
 /// Splits candidates into those taken and those left, by rank. `identity` must be unique.
 pub fn split<T>(candidates: Vec<T>, identity: impl Fn(&T) -> String, pick: Pick, seed: &str) -> (Vec<T>, Vec<T>) {
-    let mut ranked: Vec<(u64, String, T)> = candidates
+    split_by(candidates, |_| (), identity, pick, seed)
+}
+
+/// Splits as [`split`], by `first` before the rank: the lowest are taken first.
+pub fn split_by<T, K: Ord>(
+    candidates: Vec<T>,
+    first: impl Fn(&T) -> K,
+    identity: impl Fn(&T) -> String,
+    pick: Pick,
+    seed: &str,
+) -> (Vec<T>, Vec<T>) {
+    let mut ranked: Vec<((K, u64, String), T)> = candidates
         .into_iter()
         .map(|c| {
             let id = identity(&c);
-            (rank(seed, &id), id, c)
+            ((first(&c), rank(seed, &id), id), c)
         })
         .collect();
-    ranked.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    ranked.sort_by(|a, b| a.0.cmp(&b.0));
     let taken = pick.of(ranked.len());
     let left = ranked.split_off(taken);
-    let strip = |list: Vec<(u64, String, T)>| list.into_iter().map(|(_, _, c)| c).collect();
+    let strip = |list: Vec<((K, u64, String), T)>| list.into_iter().map(|(_, c)| c).collect();
     (strip(ranked), strip(left))
 }

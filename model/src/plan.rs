@@ -4,16 +4,18 @@
 use crate::change::Change;
 use crate::engine::Engine;
 use crate::fault::{Fault, Network};
+use crate::faults::Drawn;
 use crate::guard::{self, capable, lockout, overlap};
-use crate::pick;
+use crate::pick::{self, Order};
 use crate::policy::Policy;
 use crate::rank::short_id;
 use crate::refusal::Refusal;
 use crate::scope::{Devices, Peers, Scope};
-use crate::select::{Candidate, LeftOut, Reason};
+use crate::select::{Candidate, LeftOut, Reason, age};
 use crate::target::{NetNsTarget, Target};
 use crate::world::{StandingDelay, World};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::time::Duration;
 
 /// What will be done.
@@ -25,6 +27,9 @@ pub struct Plan {
     /// Over everything that is done: the same inputs give the same hash.
     pub hash: String,
     pub fault: Fault,
+    /// Which one of several it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Drawn>,
     pub duration: Option<Duration>,
     pub select: String,
     pub pick: String,
@@ -68,6 +73,7 @@ pub struct Lookup {
 
 /// Returns the names that `world` lacks for this policy and seed: resolve them, put them into the world, then plan.
 pub fn lookups(world: &World, policy: &Policy, seed: &str) -> Vec<Lookup> {
+    let policy = &*policy.settled(seed);
     let Some(network) = policy.experiment.fault.network() else { return Vec::new() };
     let mut needed = Vec::new();
     for candidate in picked(world, policy, seed).0 {
@@ -87,7 +93,9 @@ pub fn lookups(world: &World, policy: &Policy, seed: &str) -> Vec<Lookup> {
 
 /// Makes the plan. `run` names the run (its uid), so that two runs on one target have different ids.
 pub fn plan(world: &World, policy: &Policy, seed: &str, run: &str) -> Plan {
+    let policy = &*policy.settled(seed);
     let experiment = &policy.experiment;
+    let index = experiment.drawn.map_or(0, |drawn| drawn.index);
     let (candidates, mut left_out) = picked(world, policy, seed);
     let mut refusals = Vec::new();
     for field in &policy.unbuilt {
@@ -100,7 +108,7 @@ pub fn plan(world: &World, policy: &Policy, seed: &str, run: &str) -> Plan {
     refusals.extend(guard::halted(world).err());
     let mut targets = Vec::new();
     for candidate in candidates {
-        match planned(world, &experiment.fault, candidate, run) {
+        match planned(world, (&experiment.fault, index), candidate, run) {
             Ok(target) => targets.push(target),
             Err(refusal) if refusals.contains(&refusal) => {}
             Err(refusal) => refusals.push(refusal),
@@ -112,9 +120,10 @@ pub fn plan(world: &World, policy: &Policy, seed: &str, run: &str) -> Plan {
         seed: seed.to_owned(),
         hash: String::new(),
         fault: experiment.fault.clone(),
+        drawn: experiment.drawn,
         duration: experiment.duration,
         select: experiment.targets.summary(),
-        pick: experiment.pick.summary(),
+        pick: experiment.pick_summary(),
         expected: experiment.fault.expected(),
         targets,
         left_out,
@@ -150,15 +159,34 @@ impl Plan {
 
 fn picked(world: &World, policy: &Policy, seed: &str) -> (Vec<Candidate>, Vec<LeftOut>) {
     let found = policy.experiment.targets.find(world, &policy.experiment.fault);
-    let (taken, left) = pick::split(found.candidates, |c| c.identity.clone(), policy.experiment.pick, seed);
+    let pick = policy.experiment.pick;
+    let identity = |c: &Candidate| c.identity.clone();
+    let (taken, left) = match policy.experiment.order {
+        Order::Random => pick::split(found.candidates, identity, pick, seed),
+        // Whoever's age is not known is taken last.
+        Order::Oldest => {
+            let first = |c: &Candidate| age::started(world, &c.target).unwrap_or(u64::MAX);
+            pick::split_by(found.candidates, first, identity, pick, seed)
+        }
+        Order::Youngest => {
+            let first = |c: &Candidate| Reverse(age::started(world, &c.target));
+            pick::split_by(found.candidates, first, identity, pick, seed)
+        }
+    };
     let mut left_out = found.left_out;
     left_out.extend(left.into_iter().map(|c| LeftOut { what: c.target.to_string(), reason: Reason::NotPicked }));
     (taken, left_out)
 }
 
-fn planned(world: &World, fault: &Fault, candidate: Candidate, run: &str) -> Result<Planned, Refusal> {
+/// `index` is the fault's place in the policy's list.
+fn planned(
+    world: &World,
+    (fault, index): (&Fault, usize),
+    candidate: Candidate,
+    run: &str,
+) -> Result<Planned, Refusal> {
     let host = candidate.target.netns().is_some_and(|n| n.host);
-    let engine = capable::engine(world, fault, host)?;
+    let engine = capable::engine(world, fault, index, host)?;
     let scope = match (fault.network(), candidate.target.netns()) {
         (Some(network), Some(netns)) => Some(scope(world, network, netns, &candidate.target.to_string())?),
         (None, _) | (_, None) => None,

@@ -54,6 +54,12 @@ fn many_pods_are_counted_and_each_reason_has_examples() {
 }
 
 #[test]
+fn of_several_faults_the_one_that_is_drawn_is_told() {
+    let faults = "latency: {delay: 100ms, direction: Both}, weight: 3}, {podDelete: {}, weight: 2";
+    assert_snapshot!(page(&cluster(3, 3, 1), trial(WEB, "count: 1, order: Oldest", faults, "")));
+}
+
+#[test]
 fn pods_are_deleted_by_the_controller() {
     assert_snapshot!(page(&cluster(3, 3, 1), trial(WEB, "count: 1", "podDelete: {gracePeriod: 5s}", "")));
 }

@@ -153,6 +153,22 @@ fn faults_and_what_they_go_with() {
     assert_snapshot!(told(&[
         bad("no fault", "faults:\n- latency: {delay: 100ms, direction: Both}", "faults: []"),
         bad("two faults", "- latency", "- kill: {container: false}\n- latency"),
+        bad(
+            "no weight above 0",
+            "- latency: {delay: 100ms, direction: Both}",
+            "- latency: {delay: 100ms, direction: Both}\n  weight: 0\n- loss: {percent: 3, direction: Both}\n  weight: 0"
+        ),
+        bad(
+            "a weight beyond 1000",
+            "- latency: {delay: 100ms, direction: Both}",
+            "- latency: {delay: 100ms, direction: Both}\n  weight: 1001"
+        ),
+        bad(
+            "a duration of faults that are done once",
+            "- latency: {delay: 100ms, direction: Both}",
+            "- kill: {signal: TERM}\n- kill: {signal: KILL}"
+        ),
+        bad("an order that is not known", "{count: 1}", "{count: 1, order: Eldest}"),
         fault("two faults in one", "latency: {delay: 1s, direction: Both}\n  loss: {percent: 1, direction: Both}"),
         fault("kill: {}", "kill: {}"),
         fault("kill with a duration", "kill: {signal: TERM}"),

@@ -54,6 +54,18 @@ fn a_kill_names_each_process_and_each_that_is_left_out() {
 }
 
 #[test]
+fn of_several_faults_one_is_drawn_and_the_youngest_are_taken_first() {
+    let faults = "loss: {percent: 5, direction: Both}, weight: 3}, {kill: {signal: KILL}";
+    let policy = trial("processes: {name: nginx}", "count: 1, order: Youngest", faults);
+    let mut pages: Vec<String> = ["1", "2", "3", "4"]
+        .map(|seed| rumpus_cli::render::plan(&plan(&webs().build(), &policy, seed, "run-1")))
+        .into();
+    pages.dedup_by_key(|page| page.contains("SIGKILL"));
+    assert!(pages.len() > 1);
+    assert_snapshot!(pages.join("\n"));
+}
+
+#[test]
 fn daemons_rumpus_itself_and_pid_1_are_protected() {
     let world = world()
         .with(process("init").pid(1))

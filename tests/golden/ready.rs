@@ -20,7 +20,7 @@ const CONTAINERS: [&str; 2] = [
 ];
 
 /// Policies of a cluster; all others are of a host.
-const OF_A_CLUSTER: [&str; 16] = [
+const OF_A_CLUSTER: [&str; 18] = [
     "careful-monkey",
     "ci-gate",
     "classic-monkey",
@@ -30,10 +30,12 @@ const OF_A_CLUSTER: [&str; 16] = [
     "kill-pod-container",
     "kill-pod-process",
     "latency-to-service",
+    "mixed-monkey",
     "night-shift",
     "partition-workloads",
     "pod-delete",
     "pod-evict",
+    "recycle-oldest",
     "slow-dependency",
     "weekly-loss",
     "zone-failure",
@@ -92,7 +94,8 @@ fn year(policy: &Policy) -> Result<Option<String>, String> {
     let victims: usize = out.actions.iter().map(|action| action.victims.len()).sum();
     let (actions, groups) = (out.actions.len(), out.groups);
     let gap = out.mean_gap().map_or_else(String::new, |gap| format!(", a mean gap of {gap:.2} work days"));
-    Ok(Some(format!("{name}: {actions} runs of {groups} groups on {victims} pods{gap}")))
+    let faults: String = out.faults.iter().map(|((index, fault), n)| format!(", {n} of [{index}] {fault}")).collect();
+    Ok(Some(format!("{name}: {actions} runs of {groups} groups on {victims} pods{gap}{faults}")))
 }
 
 #[test]

@@ -2,5 +2,6 @@
 
 mod clusters;
 mod fuzz;
+mod picks;
 mod policies;
 mod selection;

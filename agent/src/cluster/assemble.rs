@@ -110,7 +110,7 @@ impl<'a> Here<'a> {
     fn look(order: &Order, site: &'a Site) -> Result<Self, Refusal> {
         let failed = |step: &str, why: String| Refusal::Failed { step: step.into(), why };
         let world = World { engines: site.engines.clone(), ..World::default() };
-        let engine = capable::engine(&world, &order.fault, false)?;
+        let engine = capable::engine(&world, &order.fault, 0, false)?;
         let boot_id = proc::boot_id().map_err(|e| failed("read the boot id", chain(&e)))?;
         let uids = order.targets.iter().map(|t| t.uid.clone()).collect();
         let pods = pods::find(&uids).map_err(|why| failed("find the pods", why))?;

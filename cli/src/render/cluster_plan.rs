@@ -38,6 +38,7 @@ fn header(plan: &ClusterPlan) -> String {
     let name = format!("{}/{}", safe(&plan.namespace, ITEM), safe(&plan.policy, ITEM));
     let mut page = wrap("plan    ", &format!("{name} (hash {}, seed {})", plan.hash, safe(&plan.seed, ITEM)));
     page += &wrap("fault   ", &fault(&plan.fault));
+    page += &plan.drawn.map(|drawn| wrap("drawn   ", &drawn.to_string())).unwrap_or_default();
     page += &wrap("for     ", &lasts);
     page += &wrap("select  ", &format!("{}; pick {}", safe(&plan.select, 4 * ITEM), plan.pick));
     page += &wrap("expect  ", &plan.expected);

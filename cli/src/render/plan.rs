@@ -32,6 +32,7 @@ fn header(plan: &Plan) -> String {
     let who = format!("{} (hash {}, seed {})", safe(&plan.policy, ITEM), plan.hash, safe(&plan.seed, ITEM));
     let mut page = wrap("plan    ", &who);
     page += &wrap("fault   ", &fault(&plan.fault));
+    page += &plan.drawn.map(|drawn| wrap("drawn   ", &drawn.to_string())).unwrap_or_default();
     page += &wrap("for     ", &lasts);
     page += &wrap("select  ", &format!("{}; pick {}", safe(&plan.select, 4 * ITEM), plan.pick));
     page += &wrap("expect  ", &plan.expected);

@@ -25,6 +25,9 @@ pub struct Report {
     summary: Summary,
     /// How often each gap came, in work days.
     gaps: BTreeMap<u32, usize>,
+    /// How often each of several faults was drawn.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    faults: BTreeMap<String, usize>,
     /// Why slots did not act, and how many.
     refused: BTreeMap<String, usize>,
     /// At most twenty, in words.
@@ -57,6 +60,7 @@ pub fn report(policy: &Policy, input: &Input<'_>, out: &Simulated) -> Report {
             violations: out.violations,
         },
         gaps: gaps(out),
+        faults: faults(out).collect(),
         refused: out.refused.clone(),
         violations: out.named.clone(),
     }
@@ -74,13 +78,14 @@ pub fn page(policy: &Policy, input: &Input<'_>, out: &Simulated) -> String {
         input.seed
     );
     let number = |n: Option<String>| n.unwrap_or_else(|| "none".to_owned());
-    let rows = vec![
+    let mut rows = vec![
         vec!["actions".to_owned(), out.actions.len().to_string()],
         vec!["mean gap, work days".to_owned(), number(out.mean_gap().map(|gap| format!("{gap:.2}")))],
         vec!["shortest gap, work days".to_owned(), number(out.gaps().min().map(|gap| gap.to_string()))],
         vec!["outside a window".to_owned(), out.outside_window.to_string()],
         vec!["limits broken".to_owned(), out.violations.to_string()],
     ];
+    rows.extend(faults(out).map(|(fault, count)| vec![fault, count.to_string()]));
     page += &table(&["WHAT", "HOW MANY"], rows);
     page += &histogram(out);
     if !out.refused.is_empty() {
@@ -103,6 +108,11 @@ pub fn page(policy: &Policy, input: &Input<'_>, out: &Simulated) -> String {
         page += &(format!("broken: {one}") + "\n");
     }
     page
+}
+
+/// Of a policy that lists several.
+fn faults(out: &Simulated) -> impl Iterator<Item = (String, usize)> + '_ {
+    out.faults.iter().map(|((index, name), count)| (format!("faults[{index}] {name}"), *count))
 }
 
 fn gaps(out: &Simulated) -> BTreeMap<u32, usize> {

@@ -8,6 +8,7 @@ pub mod world;
 
 pub mod labels;
 pub mod freeze;
+pub mod owner_limit;
 pub mod pod;
 pub mod rollout;
 pub mod says;
@@ -20,6 +21,7 @@ mod fixture;
 mod tests;
 
 mod pick;
+mod weight;
 
 pub mod guard;
 pub mod load;

@@ -1,20 +1,45 @@
 //! Which of the candidates are taken: by hash(UID, seed), so that neither the order of a list nor the coming and going
-//! of others decides.
+//! of others decides; where the policy says so, by their age first, or by weight.
 
+use super::owner_limit;
 use super::plan::RunInput;
 use super::select::left_out::EXAMPLES;
 use super::select::{Candidate, Found, Reason};
-use super::world::Text;
+use super::weight::{self, Place};
+use super::world::{Text, World};
+use crate::pick::Order;
 use crate::rank::Ranks;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Takes as many as the policy says, in the order of their rank, and notes why the others were not taken.
-pub(crate) fn take<'w>(found: &mut Found<'w>, input: &RunInput) -> Vec<Candidate<'w>> {
+/// Takes as many as the policy says and owners let go, in their order, and notes why the others were not taken.
+pub(crate) fn take<'w>(world: &'w World, found: &mut Found<'w>, input: &RunInput) -> Vec<Candidate<'w>> {
+    let mut taken = ordered(found, input);
+    owner_limit::keep(world, &mut taken, found);
+    taken
+}
+
+fn ordered<'w>(found: &mut Found<'w>, input: &RunInput) -> Vec<Candidate<'w>> {
+    let ranks = Ranks::new(&input.seed);
+    let rank = |c: &Candidate<'w>| ranks.of(&c.pod.uid);
+    let experiment = &input.policy.experiment;
+    match (experiment.order, &experiment.weight_by) {
+        (Order::Random, None) => by(found, input, rank),
+        // Those without a good weight are no candidates.
+        (Order::Random, Some(key)) => {
+            by(found, input, |c| Place::new(rank(c), weight::of(c.pod, key).unwrap_or_default()))
+        }
+        (Order::Oldest, _) => by(found, input, |c| (c.pod.created, rank(c))),
+        (Order::Youngest, _) => by(found, input, |c| (Reverse(c.pod.created), rank(c))),
+    }
+}
+
+/// Takes the lowest by `key`; of those with one key by UID.
+fn by<'w, K: Ord>(found: &mut Found<'w>, input: &RunInput, key: impl Fn(&Candidate<'w>) -> K) -> Vec<Candidate<'w>> {
     let experiment = &input.policy.experiment;
     let count = experiment.pick.of(found.candidates.len());
-    let ranks = Ranks::new(&input.seed);
-    let mut ranked: Vec<(u64, Candidate<'w>)> = found.candidates.iter().map(|c| (ranks.of(&c.pod.uid), *c)).collect();
-    let order = |a: &(u64, Candidate<'_>), b: &(u64, Candidate<'_>)| (a.0, &a.1.pod.uid).cmp(&(b.0, &b.1.pod.uid));
+    let mut ranked: Vec<(K, Candidate<'w>)> = found.candidates.iter().map(|c| (key(c), *c)).collect();
+    let order = |a: &(K, Candidate<'_>), b: &(K, Candidate<'_>)| (&a.0, &a.1.pod.uid).cmp(&(&b.0, &b.1.pod.uid));
     let Some(most) = experiment.per_owner else {
         // Only those that are taken, and the next few for the examples, need their order.
         let ordered = count.saturating_add(EXAMPLES);
@@ -47,3 +72,6 @@ pub(crate) fn take<'w>(found: &mut Found<'w>, input: &RunInput) -> Vec<Candidate
     }
     taken
 }
+
+#[cfg(test)]
+mod tests;

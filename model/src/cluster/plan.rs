@@ -9,6 +9,7 @@ use super::{peers, pick};
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::fault::network::Probes;
+use crate::faults::Drawn;
 use crate::gate::Probe;
 use crate::policy::Policy;
 use crate::rank::Ranks;
@@ -17,6 +18,7 @@ use crate::scope::Port;
 use crate::select::Selector;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +38,16 @@ pub struct RunInput {
     pub policy_uid: Option<String>,
 }
 
+impl RunInput {
+    /// Returns it with the one fault that its seed draws.
+    pub(crate) fn settled(&self) -> Cow<'_, Self> {
+        match self.policy.settled(&self.seed) {
+            Cow::Borrowed(_) => Cow::Borrowed(self),
+            Cow::Owned(policy) => Cow::Owned(Self { policy, ..self.clone() }),
+        }
+    }
+}
+
 /// What will be done in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +58,9 @@ pub struct ClusterPlan {
     /// Over everything that is done: the same inputs give the same hash.
     pub hash: String,
     pub fault: Fault,
+    /// Which one of several it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Drawn>,
     pub duration: Option<Duration>,
     pub select: String,
     pub pick: String,
@@ -137,6 +152,7 @@ const MAX_REFUSALS: usize = 20;
 
 /// Makes the plan.
 pub fn plan(world: &World, input: &RunInput, now: Seconds) -> ClusterPlan {
+    let input = &*input.settled();
     let experiment = &input.policy.experiment;
     let mut plan = empty(input);
     for field in &input.policy.unbuilt {
@@ -145,7 +161,7 @@ pub fn plan(world: &World, input: &RunInput, now: Seconds) -> ClusterPlan {
     }
     let Selector::Pods(selector) = &experiment.targets else { return plan };
     let mut found = select::find(world, selector, input, now);
-    let taken = pick::take(&mut found, input);
+    let taken = pick::take(world, &mut found, input);
     let mut refusals = found.refusals;
     let resolved = match experiment.fault.network() {
         None => peers::Resolved::default(),
@@ -177,19 +193,16 @@ pub fn plan(world: &World, input: &RunInput, now: Seconds) -> ClusterPlan {
 fn empty(input: &RunInput) -> ClusterPlan {
     let experiment = &input.policy.experiment;
     let network = experiment.fault.network();
-    let mut pick = experiment.pick.summary();
-    if let Some(most) = experiment.per_owner {
-        pick += &format!(", at most {most} of each owner");
-    }
     ClusterPlan {
         policy: input.policy.name.clone(),
         namespace: input.namespace.clone(),
         seed: input.seed.clone(),
         hash: String::new(),
         fault: experiment.fault.clone(),
+        drawn: experiment.drawn,
         duration: experiment.duration,
         select: experiment.targets.summary(),
-        pick,
+        pick: experiment.pick_summary(),
         expected: experiment.fault.expected(),
         shares: Vec::new(),
         peers: Vec::new(),

@@ -281,3 +281,36 @@ fn what_has_no_meaning_in_a_cluster_is_refused_by_name() {
     assert!(wrong(&format!("{{namespaces: [{}], names: [a]}}", many.join(", "))).contains("17 namespaces"));
     assert!(wrong("{selector: {matchExpressions: [{key: a, operator: Is}]}}").contains("`Is` is no operator"));
 }
+
+#[test]
+fn of_several_faults_the_seed_draws_one_and_the_plan_is_that_of_this_fault_alone() {
+    let list = [
+        (LOSS, ", duration"),
+        ("podDelete: {}", ""),
+        ("kill: {signal: KILL}", ""),
+        ("partition: {direction: Both}", ", duration"),
+    ];
+    let written: Vec<String> =
+        list.iter().enumerate().map(|(n, (fault, _))| format!("{fault}, weight: {}", n % 3 + 1)).collect();
+    let several = policy(WEB, "count: 2", &written.join("}, {"), "");
+    assert!(several.experiment.drawn.is_none());
+    let mut drawn = std::collections::BTreeSet::new();
+    for seed in 0..40 {
+        let seed = seed.to_string();
+        let made = plan(&shop(), &super::RunInput { seed: seed.clone(), ..input(several.clone()) }, NOW);
+        let which = made.drawn.unwrap();
+        assert_eq!((which.of, which.total, u32::from(which.weight)), (4, 7, [1, 2, 3, 1][which.index]));
+        drawn.insert(which.index);
+        let (fault, lasts) = list[which.index];
+        let alone = policy(WEB, "count: 2", fault, "");
+        let alone = plan(&shop(), &super::RunInput { seed: seed.clone(), ..input(alone) }, NOW);
+        assert_eq!(made.duration.is_some(), !lasts.is_empty(), "{fault}");
+        assert_eq!(ClusterPlan { drawn: None, ..made.clone() }, alone);
+        // What was settled already is settled in the same way.
+        let settled = several.settled(&seed).into_owned();
+        assert_eq!(made, plan(&shop(), &super::RunInput { seed, ..input(settled) }, NOW));
+        let status = written::plan(&made).drawn.unwrap();
+        assert_eq!((status.fault.as_str(), status.total), (made.fault.name(), 7));
+    }
+    assert_eq!(drawn.len(), 4);
+}

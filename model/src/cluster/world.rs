@@ -107,6 +107,8 @@ pub struct Owner {
     pub rollout: Rollout,
     /// By its annotation or label.
     pub says: Option<Says>,
+    /// What share of its pods one run may take, by its annotation, or what it says instead of a percentage.
+    pub max_percent: Option<Result<u8, Text>>,
 }
 
 /// A namespace.

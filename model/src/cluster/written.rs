@@ -8,7 +8,7 @@ use crate::fault::partition::How;
 use crate::fault::{Fault, Kill, kill};
 use crate::scope::{Devices, Direction, Port, Protocol};
 use crate::wire::injection::{InjectionTarget, PeerExcept, PeerSet};
-use crate::wire::run_status::{LeftOut, NodeShare as ShareStatus, PlanStatus};
+use crate::wire::run_status::{DrawnFault, LeftOut, NodeShare as ShareStatus, PlanStatus};
 use crate::wire::{self, NumberOrText, OneOrMany};
 
 /// Returns a fault as an Injection holds it: without `peers` and `ports`, which are resolved beside it.
@@ -143,6 +143,12 @@ pub fn plan(plan: &ClusterPlan) -> PlanStatus {
     PlanStatus {
         hash: plan.hash.clone(),
         seed: plan.seed.clone(),
+        drawn: plan.drawn.map(|drawn| DrawnFault {
+            fault: plan.fault.name().to_owned(),
+            index: count(drawn.index),
+            weight: drawn.weight.into(),
+            total: drawn.total.into(),
+        }),
         candidates: Some(count(plan.matched)),
         left_out: plan
             .left_out

@@ -5,11 +5,11 @@ use crate::fault::Fault;
 use crate::refusal::Refusal;
 use crate::world::World;
 
-/// Chooses the first engine that this kernel has.
+/// Chooses the first engine that this kernel has; `index` is the fault's place in the policy's list.
 ///
 /// # Errors
 /// Every engine that could do it, with what the kernel said.
-pub fn engine(world: &World, fault: &Fault, host: bool) -> Result<Engine, Refusal> {
+pub fn engine(world: &World, fault: &Fault, index: usize, host: bool) -> Result<Engine, Refusal> {
     let mut tried = Vec::new();
     for engine in fault.engines(host) {
         match world.engines.get(engine) {
@@ -20,7 +20,7 @@ pub fn engine(world: &World, fault: &Fault, host: bool) -> Result<Engine, Refusa
     }
     if host && tried.is_empty() {
         return Err(Refusal::NotHere {
-            field: format!("faults[0].{}", fault.name()),
+            field: format!("faults[{index}].{}", fault.name()),
             why: "is not done to the host's own network".into(),
             hint: "use loss or partition on `host`, or name a network namespace".into(),
         });

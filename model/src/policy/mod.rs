@@ -1,11 +1,13 @@
 //! A policy, parsed once: after this no string is parsed again and no number checked again.
 
 use crate::fault::Fault;
+use crate::faults::{Drawn, Faults};
 use crate::gate::Gate;
-use crate::pick::Pick;
+use crate::pick::{Order, Pick};
 use crate::schedule::{Group, Schedule};
 use crate::select::Selector;
 use crate::wire::{self, ChaosPolicy, ChaosRun, Metadata, PolicySpec};
+use std::borrow::Cow;
 use std::time::Duration;
 
 pub mod parse;
@@ -95,6 +97,29 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Returns the policy with the one fault that a run with this seed does: itself where it lists one only.
+    pub fn settled(&self, seed: &str) -> Cow<'_, Self> {
+        let Some((fault, drawn)) = self.experiment.faults.as_ref().and_then(|faults| faults.draw(seed)) else {
+            return Cow::Borrowed(self);
+        };
+        let mut settled = self.clone();
+        settled.experiment.be(fault, Some(drawn));
+        Cow::Owned(settled)
+    }
+
+    /// Returns the policy once for each fault that a run of it may do.
+    pub fn each_possible(&self) -> Vec<Cow<'_, Self>> {
+        let Some(faults) = &self.experiment.faults else { return vec![Cow::Borrowed(self)] };
+        let with = |fault: &Fault| {
+            let mut one = self.clone();
+            one.experiment.be(fault, None);
+            Cow::Owned(one)
+        };
+        faults.possible().map(with).collect()
+    }
+}
+
 /// Whether a schedule acts; by hand `--arm` decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -110,15 +135,39 @@ pub struct Experiment {
     pub pick: Pick,
     /// Most that are taken of one owner; in a cluster only.
     pub per_owner: Option<u32>,
+    pub order: Order,
+    /// The key of the label that says how often a pod is taken beside the others; only with [`Order::Random`], in a
+    /// cluster.
+    pub weight_by: Option<String>,
+    /// The only one; of several the first, until [`Policy::settled`] says which one a run does.
     pub fault: Fault,
-    /// Given exactly for faults that last; 1 s to 24 h.
+    /// Given exactly where `fault` lasts; 1 s to 24 h.
     pub duration: Option<Duration>,
+    /// Where the policy lists several.
+    pub faults: Option<Faults>,
+    /// Which one of several `fault` is; `None` where there is one only, and until it is drawn.
+    pub drawn: Option<Drawn>,
     /// In a cluster only.
     pub limits: Limits,
     /// The reason that was given for having no steady-state check.
     pub no_checks_reason: Option<String>,
     /// What must be well before anything begins; in a cluster only.
     pub gates: Vec<Gate>,
+}
+
+impl Experiment {
+    fn be(&mut self, fault: &Fault, drawn: Option<Drawn>) {
+        self.duration = self.faults.as_ref().and_then(|faults| faults.lasting(fault));
+        self.fault.clone_from(fault);
+        self.drawn = drawn;
+    }
+
+    /// Returns how many are taken and who first, in words.
+    pub fn pick_summary(&self) -> String {
+        let most = self.per_owner.map(|most| format!(", at most {most} of each owner")).unwrap_or_default();
+        let weight = self.weight_by.as_ref().map(|key| format!(", by weight of label {key}")).unwrap_or_default();
+        format!("{}{most}{}{weight}", self.pick.summary(), self.order.summary())
+    }
 }
 
 /// How much may be down at once.

@@ -187,3 +187,77 @@ fn a_slot_and_a_group_are_of_runs_that_a_schedule_begins() {
     other["groupBy"] = "label:".into();
     assert_eq!(wrong_in_a_run(other), ["spec.groupBy"]);
 }
+
+#[test]
+fn of_several_faults_each_is_looked_at_and_the_duration_is_of_those_that_last() {
+    let several = |faults: &str, duration: &str| {
+        experiment(&format!(
+            "targets: {{processes: {{name: web}}}}\npick: {{count: 1}}\nfaults: [{faults}]\n{duration}\
+             steadyState: {{none: {{reason: test}}}}\n"
+        ))
+    };
+    let (kill, loss, lasts) =
+        ("{kill: {signal: 9}}", "{loss: {percent: 5, direction: Both}, weight: 3}", "duration: 5s\n");
+    let read = several(&format!("{kill}, {loss}"), lasts).unwrap().experiment;
+    let faults = read.faults.clone().unwrap();
+    assert_eq!(faults.list.iter().map(|(f, w)| (f.name(), *w)).collect::<Vec<_>>(), [("kill", 1), ("loss", 3)]);
+    assert_eq!((read.fault.name(), read.duration, faults.duration), ("kill", None, Some(Duration::from_secs(5))));
+    let one = several("{kill: {signal: 9}, weight: 7}", "").unwrap().experiment;
+    assert!(one.faults.is_none() && one.drawn.is_none());
+    let nine = [kill; 9].join(", ");
+    for (faults, duration, expected) in [
+        (format!("{kill}, {loss}"), "", "duration: is missing"),
+        (format!("{kill}, {kill}"), lasts, "duration: each of the faults is done once and has no duration"),
+        ("{kill: {signal: 9}, weight: 0}".into(), "", "faults: every weight is 0, so none is ever drawn"),
+        (nine, "", "faults: 9 faults are more than 8"),
+        (
+            format!("{kill}, {{kill: {{signal: 9}}, weight: 1001}}"),
+            "",
+            "faults[1].weight: 1001 is not within 0 and 1000",
+        ),
+        (format!("{kill}, {{kill: {{signal: 99}}, weight: -1}}"), "", "faults[1].weight: -1 is not within 0 and 1000"),
+        (
+            format!("{kill}, {{kill: {{signal: 99}}}}"),
+            "",
+            "faults[1].kill.signal: `99` is no signal that ends a process",
+        ),
+        (format!("{kill}, {{kill: {{container: true}}}}"), "", "faults[1].kill.container: a whole container is killed"),
+    ] {
+        let told = told(several(&faults, duration));
+        assert!(told.iter().any(|t| t.starts_with(&format!("spec.experiment.{expected}"))), "{faults}: {told:?}");
+    }
+    let alone = crate::wire::Fault { weight: Some(2), ..crate::cluster::written::fault(&faults.list[1].0) };
+    assert!(super::fault(&alone, Site::Cluster).is_err());
+}
+
+#[test]
+fn a_pick_is_weighted_by_a_label_or_sorted_by_age_and_on_a_host_only_sorted() {
+    let with = |pick: &str| {
+        let experiment = serde_json::json!({
+            "targets": {"pods": {"selector": {"matchLabels": {"app": "web"}}}}, "faults": [{"podDelete": {}}],
+            "pick": serde_json::from_str::<serde_json::Value>(pick).unwrap(),
+            "steadyState": {"none": {"reason": "a test"}},
+        });
+        super::Policy::from_wire(
+            &crate::wire::ChaosPolicy::by_hand("a", serde_json::from_value(experiment).unwrap()),
+            Site::Cluster,
+        )
+    };
+    let good = with(r#"{"count": 1, "order": "Random", "weightBy": {"label": "example.com/weight"}}"#).unwrap();
+    assert_eq!(good.experiment.weight_by.as_deref(), Some("example.com/weight"));
+    for (pick, expected) in [
+        (r#"{"count": 1, "order": "Oldest", "weightBy": {"label": "w"}}"#, "weightBy: weightBy draws and order sorts"),
+        (r#"{"count": 1, "weightBy": {}}"#, "weightBy: is missing"),
+        (r#"{"count": 1, "weightBy": {"label": "a/b/c"}}"#, "weightBy.label: "),
+    ] {
+        let told = told(with(pick));
+        let start = format!("spec.experiment.pick.{expected}");
+        assert!(told.len() == 1 && told[0].starts_with(&start), "{pick}: {told:?}");
+    }
+    let host = experiment(
+        "targets: {processes: {name: web}}\npick: {count: 1, weightBy: {label: w}}\nfaults: [kill: {signal: 9}]\n\
+         steadyState: {none: {reason: test}}\n",
+    )
+    .unwrap();
+    assert_eq!(host.unbuilt[0].field, "spec.experiment.pick.weightBy");
+}

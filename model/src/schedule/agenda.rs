@@ -10,7 +10,7 @@ use crate::policy::Policy;
 use crate::rank::Ranks;
 use crate::select::Selector;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest part of a run's name that is the policy's.
 const NAME: usize = 40;
@@ -50,7 +50,7 @@ pub struct Agenda {
 /// Tells what is due, by what really happened; what was taken is not told again.
 pub fn agenda(world: &World, ask: &Ask) -> Agenda {
     let told = told(world, ask, |seed, group, from, since| ask.schedule.due(seed, group, from, ask.to, since));
-    Agenda { readiness: Some(lint(world, &input(ask), ask.now.as_second()).readiness()), ..told }
+    Agenda { readiness: Some(lint(world, &input(ask, ask.policy.clone()), ask.now.as_second()).readiness()), ..told }
 }
 
 /// Tells what will be due where every slot hits, so that the minimum gap is kept after it; for people.
@@ -58,9 +58,9 @@ pub fn ahead(world: &World, ask: &Ask) -> Agenda {
     told(world, ask, |seed, group, from, since| ask.schedule.slots(seed, group, from, ask.to, since))
 }
 
-fn input(ask: &Ask) -> RunInput {
+fn input(ask: &Ask, policy: Policy) -> RunInput {
     RunInput {
-        policy: ask.policy.clone(),
+        policy,
         namespace: ask.namespace.clone(),
         name: String::new(),
         run_uid: String::new(),
@@ -71,10 +71,16 @@ fn input(ask: &Ask) -> RunInput {
 
 fn told(world: &World, ask: &Ask, slots: impl Fn(&str, &str, Timestamp, Option<Since>) -> Vec<Slot>) -> Agenda {
     let Selector::Pods(selector) = &ask.policy.experiment.targets else { return Agenda::default() };
-    let input = input(ask);
-    let found = select::find(world, selector, &input, ask.to.as_second());
-    let groups = ask.schedule.groups(world, found.candidates.iter().map(|c| c.pod)).into_keys();
-    let mut agenda = Agenda { groups: groups.collect(), refusals: found.refusals, ..Agenda::default() };
+    let mut agenda = Agenda::default();
+    // Whoever may be hit by one of its faults: which one it is, each slot draws for itself.
+    let mut groups = BTreeSet::new();
+    for policy in ask.policy.each_possible() {
+        let input = input(ask, policy.into_owned());
+        let found = select::find(world, selector, &input, ask.to.as_second());
+        groups.extend(ask.schedule.groups(world, found.candidates.iter().map(|c| c.pod)).into_keys());
+        agenda.refusals = found.refusals;
+    }
+    agenda.groups = groups.into_iter().collect();
     let seed = seed(&ask.namespace, &ask.policy.name);
     for group in &agenda.groups {
         let record = ask.records.get(group);

@@ -55,6 +55,8 @@ pub struct Simulated {
     /// How many slots did not act, by the first reason.
     pub refused: BTreeMap<String, usize>,
     pub outside_window: usize,
+    /// How often each fault of a policy that lists several was drawn, by its place in the list and its name.
+    pub faults: BTreeMap<(usize, &'static str), usize>,
     /// Of all limits, those of the windows among them.
     pub violations: usize,
     /// At most twenty of them, in words.
@@ -92,12 +94,18 @@ pub fn simulate(world: &World, input: &Input<'_>) -> Simulated {
     let span = SignedDuration::from_hours(24 * i64::from(input.days));
     let Ok(to) = input.from.checked_add(span) else { return out };
     let whole = run_input(input, "simulated", input.seed);
-    let found = select::find(world, selector, &whole, input.from.as_second());
-    let groups = input.schedule.groups(world, found.candidates.iter().map(|c| c.pod));
-    out.groups = groups.len();
-    for refusal in &found.refusals {
-        *out.refused.entry(Refusal::Cluster(refusal.clone()).to_string()).or_default() += 1;
+    let mut pods: BTreeMap<&Text, &Arc<Pod>> = BTreeMap::new();
+    let possible = input.policy.each_possible().into_iter();
+    let possible: Vec<RunInput> = possible.map(|p| RunInput { policy: p.into_owned(), ..whole.clone() }).collect();
+    for (index, whole) in possible.iter().enumerate() {
+        let found = select::find(world, selector, whole, input.from.as_second());
+        pods.extend(found.candidates.iter().map(|c| (&c.pod.uid, c.pod)));
+        for refusal in found.refusals.iter().filter(|_| index == 0) {
+            *out.refused.entry(Refusal::Cluster(refusal.clone()).to_string()).or_default() += 1;
+        }
     }
+    let groups = input.schedule.groups(world, pods.into_values());
+    out.groups = groups.len();
     // Gates may be about what is in no group: they are asked of the whole world, once, since it does not change.
     let closed = gate::closed(world, &whole).first().map(ToString::to_string);
     let mut ungated = input.policy.clone();
@@ -142,6 +150,9 @@ fn of_group(world: &World, input: &Input<'_>, name: &str, to: Timestamp, closed:
             let why = plan.refusals.first().map_or_else(|| "nobody was picked".to_owned(), ToString::to_string);
             *out.refused.entry(why).or_default() += 1;
             continue;
+        }
+        if let Some(drawn) = plan.drawn {
+            *out.faults.entry((drawn.index, plan.fault.name())).or_default() += 1;
         }
         let day = calendar.work_day_of(slot.at);
         let before = last.and_then(|last| calendar.work_day_of(last));

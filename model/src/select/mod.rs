@@ -10,6 +10,7 @@ use crate::world::{Process, World};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+pub(crate) mod age;
 pub mod containers;
 pub mod group;
 pub mod host;

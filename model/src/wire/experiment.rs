@@ -2,7 +2,7 @@
 
 use super::schema::list::List;
 use super::schema::number::{self, Whole};
-use super::schema::{rules, time};
+use super::schema::{rules, text, time};
 use super::{Fault, NumberOrText, SteadyState, Targets};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,31 @@ pub struct Pick {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Whole<1, 4_294_967_295>>")]
     pub per_owner: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_by: Option<WeightBy>,
+}
+
+/// What says how often a candidate is taken beside the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WeightBy {
+    /// The key of a label whose value is a whole number from 0 to 1000; 0 is never taken, and without the label it is 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "text::LabelKey")]
+    pub label: Option<String>,
+}
+
+/// Who is taken first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Order {
+    /// Whoever was made first.
+    Oldest,
+    /// As the run's seed draws.
+    Random,
+    /// Whoever was made last.
+    Youngest,
 }
 
 /// What becomes of a fraction of a candidate.

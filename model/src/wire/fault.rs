@@ -7,7 +7,7 @@ use super::{Direction, NumberOrText, OneOrMany, Peers, Protocol};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One entry of `faults`: exactly one of the faults, and a weight once there are several.
+/// One entry of `faults`: exactly one of the faults, and how often it is drawn beside the others.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [rules::one_of(&["kill", "latency", "loss", "partition", "podDelete", "podEvict"])]))]
@@ -25,7 +25,7 @@ pub struct Fault {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_evict: Option<PodEvict>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Whole<1, 1_000_000>>")]
+    #[schemars(with = "Option<Whole<0, 1000>>")]
     pub weight: Option<i64>,
 }
 

@@ -28,7 +28,7 @@ pub mod targets;
 
 pub use check::{Check, HttpCheck, KubernetesCheck, NoChecks, Role, SteadyState, WorkloadKind};
 pub use condition::{Condition, ConditionType};
-pub use experiment::{Experiment, Limits, Pick, Rounding, SingleReplica};
+pub use experiment::{Experiment, Limits, Order, Pick, Rounding, SingleReplica, WeightBy};
 pub use fault::{Fault, How, Kill, Latency, Loss, Partition, PodDelete, PodEvict, Probes};
 pub use halt::{HaltScope, HaltSpec};
 pub use injection::{
@@ -40,8 +40,8 @@ pub use node::{EndedInjection, NodeSpec, NodeStatus};
 pub use peers::{Direction, Except, Peers, PodPeers, Protocol};
 pub use policy_status::PolicyStatus;
 pub use run_status::{
-    ClusterExample, ClusterStatus, Confirmation, Happened, LeftOut, NodeShare, PlanStatus, RunState, RunStatus,
-    Verdict, Why,
+    ClusterExample, ClusterStatus, Confirmation, DrawnFault, Happened, LeftOut, NodeShare, PlanStatus, RunState,
+    RunStatus, Verdict, Why,
 };
 pub use scalar::{NumberOrText, OneOrMany};
 pub use schedule::Schedule;

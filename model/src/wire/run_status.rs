@@ -103,6 +103,9 @@ pub struct PlanStatus {
     pub hash: String,
     #[schemars(with = "text::Told<253>")]
     pub seed: String,
+    /// Of several faults the one that was drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<DrawnFault>,
     /// How many pods were looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Count>")]
@@ -115,6 +118,22 @@ pub struct PlanStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Several<NodeShare, 5000>")]
     pub nodes: Vec<NodeShare>,
+}
+
+/// Which of a policy's faults a run does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DrawnFault {
+    #[schemars(with = "text::Told<63>")]
+    pub fault: String,
+    /// Its place in `faults`, from 0.
+    #[schemars(with = "Count")]
+    pub index: i64,
+    #[schemars(with = "Count")]
+    pub weight: i64,
+    /// Of all of them.
+    #[schemars(with = "Count")]
+    pub total: i64,
 }
 
 /// Candidates left out for one reason.

@@ -84,6 +84,19 @@ fn row_02_a_percentage_that_is_none() {
 }
 
 #[test]
+fn row_02_a_weight_or_an_order_that_is_none() {
+    let delete = |weight: i64| json!({ "podDelete": {}, "weight": weight });
+    let mut cases = both("/faults/0/weight", &[json!(-1), json!(1001), json!("3"), json!(1.5), json!(0)]);
+    let nine = vec![delete(1); 9];
+    cases.extend(both("/faults", &[json!([delete(0), delete(0)]), json!(nine), json!([])]));
+    cases.extend(both("/pick/order", &[json!("Eldest"), json!("oldest"), json!(1)]));
+    cases.extend(both("/pick/weightBy", &[json!({}), json!({ "label": "a/b/c" }), json!({ "annotation": "a" })]));
+    let sorted = json!({ "count": 1, "order": "Oldest", "weightBy": { "label": "weight" } });
+    cases.extend(both("/pick", &[sorted]));
+    row(cases);
+}
+
+#[test]
 fn row_05_an_empty_selector() {
     row(both("/targets/pods/selector", &[json!({}), json!({ "matchLabels": {} })]));
 }

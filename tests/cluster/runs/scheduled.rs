@@ -59,11 +59,8 @@ fn uids(pods: &[Pod]) -> BTreeSet<String> {
 fn other_days() -> Vec<&'static str> {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    let is_far = |place: usize| {
-        let apart = (i64::from(today.weekday().to_monday_zero_offset()) - i64::try_from(place).unwrap()).abs();
-        (2..=5).contains(&apart)
-    };
-    days.into_iter().enumerate().filter(|(place, _)| is_far(*place)).map(|(_, day)| day).collect()
+    let is_far = |place: i8| (2..=5).contains(&(today.weekday().to_monday_zero_offset() - place).abs());
+    days.into_iter().zip(0..).filter(|(_, place)| is_far(*place)).map(|(day, _)| day).collect()
 }
 
 #[test]

@@ -10,7 +10,7 @@ use owo_colors::OwoColorize;
 use rumpus_cluster::{ChaosInjection, ChaosRun};
 use rumpus_model::run::Outcome;
 use rumpus_model::wire::{
-    EvidenceStatus, Happened, InjectionState, PlanStatus, RunState, RunStatus, TargetStatus, Truth, Why,
+    DrawnFault, EvidenceStatus, Happened, InjectionState, PlanStatus, RunState, RunStatus, TargetStatus, Truth, Why,
 };
 
 /// Most targets of a node whose evidence is shown.
@@ -90,6 +90,11 @@ pub fn end(report: &Report) -> String {
 fn planned(plan: &PlanStatus) -> String {
     let (hash, seed) = (safe(&plan.hash, CELL), safe(&plan.seed, CELL));
     let mut page = wrap("\nplan    ", &format!("hash {hash}, seed {seed}"));
+    if let Some(drawn) = &plan.drawn {
+        let DrawnFault { fault, index, weight, total } = drawn;
+        let fault = safe(fault, CELL);
+        page += &wrap("drawn   ", &format!("{fault}, faults[{index}], by weight {weight} of {total}"));
+    }
     let total: i64 = plan.nodes.iter().map(|n| n.targets).sum();
     let nodes = plan.nodes.iter().map(|n| format!("{} on {}", n.targets, safe(&n.node, CELL)));
     let nodes: Vec<String> = nodes.collect();

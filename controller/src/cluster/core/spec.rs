@@ -5,9 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use rumpus_model::cluster::plan::Except;
 use rumpus_model::cluster::{ClusterPlan, NodeShare, PeerEntry, written};
 use rumpus_model::duration;
+use rumpus_model::policy::Experiment;
 use rumpus_model::rank::short_id;
 use rumpus_model::scope::{Port, Protocol};
-use rumpus_model::wire::{InjectionSpec, PeerSet, Phase, RunRef};
+use rumpus_model::wire::{self, InjectionSpec, PeerSet, Phase, RunRef};
 use std::time::Duration;
 
 /// Names of Kubernetes objects that become label values: at most 63 letters.
@@ -79,25 +80,34 @@ pub(crate) fn renewed(key: &Key, old: &InjectionSpec, epoch: i64) -> (Key, Injec
     (Key { namespace: key.namespace.clone(), name: name(&old.run, &old.node_name, revision) }, spec)
 }
 
-/// Returns the other side as it was written.
-pub(crate) fn written_peers(run: &RunSeen) -> Option<&rumpus_model::wire::Peers> {
-    let fault = run.spec.experiment.as_ref()?.faults.as_ref()?.first()?;
+/// Returns the other side of the fault that the run does, as it was written.
+pub(crate) fn written_peers<'r>(run: &'r RunSeen, experiment: &Experiment) -> Option<&'r wire::Peers> {
+    let index = experiment.drawn.map_or(0, |drawn| drawn.index);
+    peers_of(run.spec.experiment.as_ref()?.faults.as_ref()?.get(index)?)
+}
+
+fn peers_of(fault: &wire::Fault) -> Option<&wire::Peers> {
     let latency = fault.latency.as_ref().and_then(|f| f.peers.as_ref());
     let loss = fault.loss.as_ref().and_then(|f| f.peers.as_ref());
     latency.or(loss).or_else(|| fault.partition.as_ref().and_then(|f| f.peers.as_ref()))
 }
 
 /// Returns whether the other side is made of pods or Services, so that it may move.
-pub(crate) fn peers_move(run: &RunSeen) -> bool {
-    written_peers(run).is_some_and(|p| {
+pub(crate) fn peers_move(run: &RunSeen, experiment: &Experiment) -> bool {
+    written_peers(run, experiment).is_some_and(|p| {
         let except = p.except.as_ref().is_some_and(|e| e.pods.is_some() || e.services.is_some());
         p.pods.is_some() || p.services.is_some() || except
     })
 }
 
-/// Returns every namespace that the other side names.
+/// Returns every namespace that the other side of any of its faults names: an account is asked about all of them,
+/// whichever is drawn.
 pub(crate) fn peer_namespaces(run: &RunSeen) -> Vec<String> {
-    let Some(peers) = written_peers(run) else { return Vec::new() };
+    let faults = run.spec.experiment.iter().filter_map(|e| e.faults.as_ref()).flatten();
+    faults.filter_map(peers_of).flat_map(namespaces_of).collect()
+}
+
+fn namespaces_of(peers: &wire::Peers) -> Vec<String> {
     let except = peers.except.clone().unwrap_or_default();
     let pods = peers.pods.iter().chain(&except.pods).flatten();
     let services = peers.services.iter().chain(&except.services).flatten();

@@ -60,7 +60,7 @@ fn a_pod_belongs_to_its_deployment_whichever_list_comes_first() {
         of(json!({"name": "web-5d", "namespace": "shop", "ownerReferences": [owner("Deployment", "web")]}));
     let deployment: kube::core::ObjectMeta =
         of(json!({"name": "web", "namespace": "shop", "labels": {"rumpus.dev/chaos": "enabled"},
-            "annotations": {"rumpus.dev/chaos": "perhaps"}}));
+            "annotations": {"rumpus.dev/chaos": "perhaps", "rumpus.dev/max-percent": "25%"}}));
     let replicas = |n| (of(json!({"replicas": n})), of(json!({})));
     let row = |meta, (r, s)| (meta, r, s);
     whole(&mut observed, workload(WorkloadKind::ReplicaSet), vec![("uid-web-5d", row(set, replicas(3)))]);
@@ -76,6 +76,7 @@ fn a_pod_belongs_to_its_deployment_whichever_list_comes_first() {
     assert_eq!(owners.len(), 1, "{owners:?}");
     assert_eq!(owners["uid-web"].desired, Some(3));
     assert_eq!(owners["uid-web"].says, Some(Says::Unclear("perhaps".into())));
+    assert_eq!(owners["uid-web"].max_percent, Some(Ok(25)));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::WorkloadKind;
 use super::pods::Shared;
 use super::slim::{Replicas, Scheduled};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use rumpus_model::cluster::owner_limit::{self, MAX_PERCENT};
 use rumpus_model::cluster::rollout::{Counts, Rollout};
 use rumpus_model::cluster::says::{CHAOS, Says};
 use rumpus_model::cluster::world::Owner;
@@ -26,6 +27,7 @@ pub(super) fn owner(
         name: meta.name.as_deref().unwrap_or_default().into(),
         desired,
         rollout: rollout(kind, meta, desired, spec, status),
+        max_percent: meta.annotations.as_ref().and_then(|a| a.get(MAX_PERCENT)).map(|text| owner_limit::read(text)),
         says: {
             let written = |texts: Option<&std::collections::BTreeMap<String, String>>| texts?.get(CHAOS).cloned();
             Says::of(written(meta.annotations.as_ref()).as_deref(), written(meta.labels.as_ref()).as_deref())

@@ -79,6 +79,7 @@ pub struct Answer {
 
 /// Explains; `None` where there is no such workload.
 pub fn explain(world: &World, input: &RunInput, now: Seconds, workload: &Workload) -> Option<Explanation> {
+    let input = &*input.settled();
     let plan = plan(world, input, now);
     let mut out = Explanation {
         workload: workload.to_string(),
@@ -97,7 +98,7 @@ pub fn explain(world: &World, input: &RunInput, now: Seconds, workload: &Workloa
     of.sort_unstable_by_key(|pod| &pod.name);
     let mut found = select::find(world, selector, input, now);
     found.left_out.watch(of.iter().map(|pod| &pod.uid));
-    let taken = pick::take(&mut found, input);
+    let taken = pick::take(world, &mut found, input);
     let picked: BTreeSet<&str> = taken.iter().map(|candidate| &*candidate.pod.uid).collect();
     for pod in of {
         let within = asked.within(&pod.namespace);
@@ -133,7 +134,7 @@ fn told(asked: &Asked<'_>, pod: &Pod, within: Within<'_>, no: Option<No>) -> Exp
         None => (Fate::Picked, None, "picked"),
         Some(No::Missed(_)) => (Fate::NotSelected, None, "the policy does not select it"),
         Some(No::Left(reason)) => {
-            let taken = matches!(reason, Reason::NotPicked | Reason::OwnerFull);
+            let taken = matches!(reason, Reason::NotPicked | Reason::OwnerFull | Reason::OwnerLimited);
             (if taken { Fate::NotPicked } else { Fate::LeftOut }, Some(format!("{reason:?}")), reason.why())
         }
     };

@@ -78,7 +78,12 @@ impl Question {
                 Reason::NamespaceExcluded => Self::NamespaceExcluded,
                 Reason::NamespaceUnknown => Self::NamespaceKnown,
                 Reason::NotOptedIn => Self::OptedIn,
-                Reason::NotPicked | Reason::OwnerFull => Self::Pick,
+                Reason::NotPicked
+                | Reason::OwnerFull
+                | Reason::OwnerLimitInvalid
+                | Reason::OwnerLimited
+                | Reason::WeightInvalid
+                | Reason::WeightZero => Self::Pick,
                 Reason::NotReady | Reason::Ready => Self::Ready,
                 Reason::NotScheduled => Self::Scheduled,
                 Reason::OptedOut => Self::OptedOut,
@@ -172,7 +177,7 @@ impl Question {
             }
             Self::Scheduled => format!("node {}", or_none(pod.node.as_deref())),
             Self::Container => containers(pod, selector.container.as_deref()),
-            Self::Pick => asked.pick(),
+            Self::Pick => asked.pick(pod),
         }
     }
 }

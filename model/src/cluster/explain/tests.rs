@@ -130,6 +130,20 @@ fn what_is_told_to_be_picked_is_what_the_plan_hits() {
 }
 
 #[test]
+fn what_an_owner_keeps_and_what_a_weight_forbids_is_told_with_its_reason() {
+    let mut world = with(shop(), "web-0", |p| p.labels = labels(&[("app", "web"), ("weight", "0")]));
+    world.owners.as_mut().unwrap().get_mut("u-web").unwrap().max_percent = Some(Ok(34));
+    let told = of(&world, WEB, "all: true, weightBy: {label: weight}", "deployment", "web").unwrap();
+    let pod = |n: usize| (told.pods[n].fate, told.pods[n].reason.as_deref());
+    assert_eq!(pod(0), (Fate::LeftOut, Some("WeightZero")));
+    let fact = &told.pods[0].asked.last().unwrap().fact;
+    assert_eq!(fact, "pick all, by weight of label weight; label weight is 0");
+    let mut others = [pod(1), pod(2)];
+    others.sort_by_key(|(_, reason)| reason.is_some());
+    assert_eq!(others, [(Fate::Picked, None), (Fate::NotPicked, Some("OwnerLimited"))]);
+}
+
+#[test]
 fn a_selector_that_means_others_says_which_part_of_it() {
     let fact = |targets: &str| {
         let told = of(&shop(), targets, "all: true", "Pod", "web-1").unwrap();

@@ -8,6 +8,7 @@ use crate::cluster::plan::RunInput;
 use crate::cluster::pod::{Phase, Pod};
 use crate::cluster::refusal::ClusterRefusal;
 use crate::cluster::says::{CHAOS, Says};
+use crate::cluster::weight;
 use crate::cluster::world::{Namespace, Node, Seconds, Text, Unknown, World};
 use crate::policy::Experiment;
 use crate::schedule::Group;
@@ -146,10 +147,11 @@ impl<'w> Asked<'w> {
         self.nodes.get(pod.node.as_ref()?)?.zone.as_deref()
     }
 
-    /// Returns how many are taken, in words.
-    pub(crate) fn pick(&self) -> String {
-        let most = self.experiment.per_owner.map(|most| format!(", at most {most} of each owner"));
-        format!("pick {}{}", self.experiment.pick.summary(), most.unwrap_or_default())
+    /// Returns how many are taken, and what of the pod decides it, in words.
+    pub(crate) fn pick(&self, pod: &Pod) -> String {
+        let label = |key: &String| format!("; label {key} is {}", pod.labels.get(key).unwrap_or("absent"));
+        let label = self.experiment.weight_by.as_ref().map(label).unwrap_or_default();
+        format!("pick {}{label}", self.experiment.pick_summary())
     }
 
     /// Returns what decides whether a pod may be hit, and who says it: the pod, its owner or its namespace.
@@ -189,6 +191,10 @@ impl<'w> Asked<'w> {
         if pod.node.is_none() {
             return Err(Reason::NotScheduled);
         }
-        container::choose(&pod.containers, self.selector.container.as_deref(), &self.experiment.fault)
+        let container = container::choose(&pod.containers, self.selector.container.as_deref(), &self.experiment.fault)?;
+        if let Some(key) = &self.experiment.weight_by {
+            weight::of(pod, key)?;
+        }
+        Ok(container)
     }
 }

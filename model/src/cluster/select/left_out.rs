@@ -38,6 +38,10 @@ pub enum Reason {
     OwnerDisabled,
     /// As many of its owner are picked as may be.
     OwnerFull,
+    /// Its owner says something about its share that is no percentage.
+    OwnerLimitInvalid,
+    /// Its owner lets no more be taken.
+    OwnerLimited,
     PodDisabled,
     Protected,
     Ready,
@@ -45,10 +49,13 @@ pub enum Reason {
     Sandboxed,
     Terminating,
     TooYoung,
+    /// The label that it is weighted by says nothing that can be understood.
+    WeightInvalid,
+    WeightZero,
 }
 
 impl Reason {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::ContainerNotRunning,
         Self::Excluded,
         Self::Finished,
@@ -67,12 +74,16 @@ impl Reason {
         Self::OtherPhase,
         Self::OwnerDisabled,
         Self::OwnerFull,
+        Self::OwnerLimitInvalid,
+        Self::OwnerLimited,
         Self::PodDisabled,
         Self::Protected,
         Self::Ready,
         Self::Sandboxed,
         Self::Terminating,
         Self::TooYoung,
+        Self::WeightInvalid,
+        Self::WeightZero,
     ];
 
     pub fn why(self) -> &'static str {
@@ -99,12 +110,16 @@ impl Reason {
             Self::OtherPhase => "is in another phase",
             Self::OwnerDisabled => "its owner says rumpus.dev/chaos: disabled",
             Self::OwnerFull => "matched, and enough of its owner are picked",
+            Self::OwnerLimitInvalid => "picked, but its owner's rumpus.dev/max-percent is no percentage",
+            Self::OwnerLimited => "picked, but its owner's rumpus.dev/max-percent lets no more be taken",
             Self::PodDisabled => "carries rumpus.dev/chaos=disabled",
             Self::Protected => "its namespace is protected",
             Self::Ready => "ready, and those are meant that are not",
             Self::Sandboxed => "runs in a sandbox (gVisor, Kata), which an agent does not reach",
             Self::Terminating => "is being deleted",
             Self::TooYoung => "too young",
+            Self::WeightInvalid => "the label that it is weighted by is no whole number from 0 to 1000",
+            Self::WeightZero => "its weight is 0",
         }
     }
 }

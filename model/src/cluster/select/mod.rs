@@ -42,6 +42,15 @@ pub(crate) struct Found<'w> {
     pub(crate) notes: BTreeSet<String>,
 }
 
+impl Found<'_> {
+    /// Notes what nobody understands, once, and only the first few.
+    pub(crate) fn note(&mut self, what: String) {
+        if self.notes.len() < NOTES {
+            self.notes.insert(what);
+        }
+    }
+}
+
 /// Most notes.
 const NOTES: usize = 5;
 

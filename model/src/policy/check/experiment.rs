@@ -4,6 +4,7 @@ use super::place::Place;
 use super::pods::NAMESPACES;
 use super::{fault, limits, pick, steady, targets};
 use crate::fault::{Fault, Kill};
+use crate::faults::Faults;
 use crate::policy::Experiment;
 use crate::select::Selector;
 use crate::{duration, wire};
@@ -20,20 +21,28 @@ pub(super) fn check(written: Option<&wire::Experiment>, place: &Place<'_>) -> Op
     let targets = targets::check(written.targets.as_ref(), all, &place.field("targets"));
     let pick = pick::check(written.pick.as_ref(), &place.field("pick"));
     let per_owner = pick::per_owner(written.pick.as_ref(), &place.field("pick"));
-    let fault = fault::list(written.faults.as_ref(), &place.field("faults"));
-    let duration = lasting(written.duration.as_ref(), fault.as_ref(), &place.field("duration"));
+    let weight_by = pick::weight_by(written.pick.as_ref(), &place.field("pick"));
+    let faults = fault::list(written.faults.as_ref(), &place.field("faults"));
+    let duration = lasting(written.duration.as_ref(), faults.as_deref(), &place.field("duration"));
     let limits = limits::check(written.limits.as_ref(), &place.field("limits"));
     let steady = steady::check(written.steady_state.as_ref(), &place.field("steadyState"));
-    let (targets, fault) = (targets?, fault?);
-    together(&targets, &fault, place);
-    namespaces(&targets, &fault, place);
+    let (targets, list) = (targets?, faults?);
+    for (index, (fault, _)) in list.iter().enumerate() {
+        together(&targets, fault, index, place);
+    }
+    namespaces(&targets, &list, place);
+    let (duration, first) = (duration?, list.first()?.0.clone());
     let (no_checks_reason, gates) = steady?;
     Some(Experiment {
         targets,
         pick: pick?,
         per_owner: per_owner?,
-        fault,
-        duration: duration?,
+        order: pick::order(written.pick.as_ref()),
+        weight_by: weight_by?,
+        duration: duration.filter(|_| first.lasts()),
+        fault: first,
+        faults: (list.len() > 1).then_some(Faults { list, duration }),
+        drawn: None,
         limits: limits?,
         no_checks_reason,
         gates,
@@ -41,18 +50,24 @@ pub(super) fn check(written: Option<&wire::Experiment>, place: &Place<'_>) -> Op
 }
 
 /// Outer `None`: a problem was noted.
-fn lasting(written: Option<&String>, fault: Option<&Fault>, place: &Place<'_>) -> Option<Option<Duration>> {
+fn lasting(written: Option<&String>, faults: Option<&[(Fault, u16)]>, place: &Place<'_>) -> Option<Option<Duration>> {
     let given = match written {
         None => None,
         Some(text) => Some(time(text, place, SHORTEST, LONGEST)?),
     };
-    match (given, fault) {
-        (None, Some(fault)) if fault.lasts() => place.missing("say how long it lasts, 1s to 24h"),
-        (Some(_), Some(fault)) if !fault.lasts() => {
-            place.wrong(format!("{} is done once and has no duration", fault.name()), "leave it out");
+    let Some(faults) = faults else { return Some(given) };
+    // Of a list it is about those that last; what is done once has none.
+    match (given, faults, faults.iter().any(|(fault, _)| fault.lasts())) {
+        (None, _, true) => place.missing("say how long it lasts, 1s to 24h"),
+        (Some(_), [(only, _)], false) => {
+            place.wrong(format!("{} is done once and has no duration", only.name()), "leave it out");
             None
         }
-        (given, Some(_) | None) => Some(given),
+        (Some(_), _, false) => {
+            place.wrong("each of the faults is done once and has no duration", "leave it out");
+            None
+        }
+        (given, ..) => Some(given),
     }
 }
 
@@ -70,10 +85,10 @@ pub(super) fn time(text: &str, place: &Place<'_>, least: Duration, most: Duratio
 }
 
 /// Refuses more namespaces than the admission policy can judge, targets and peers together.
-fn namespaces(targets: &Selector, fault: &Fault, place: &Place<'_>) {
+fn namespaces(targets: &Selector, faults: &[(Fault, u16)], place: &Place<'_>) {
     let Selector::Pods(pods) = targets else { return };
     let mut all = pods.namespaces.named().to_vec();
-    if let Some(network) = fault.network() {
+    for network in faults.iter().filter_map(|(fault, _)| fault.network()) {
         all.extend(network.namespaces().map(str::to_owned));
     }
     all.sort();
@@ -85,7 +100,7 @@ fn namespaces(targets: &Selector, fault: &Fault, place: &Place<'_>) {
 }
 
 /// Refuses what each part allows and the whole does not.
-fn together(targets: &Selector, fault: &Fault, place: &Place<'_>) {
+fn together(targets: &Selector, fault: &Fault, index: usize, place: &Place<'_>) {
     let here = place.field("targets");
     match (targets, fault) {
         (Selector::Host, Fault::Kill(_)) => here.field("host").wrong(
@@ -97,7 +112,7 @@ fn together(targets: &Selector, fault: &Fault, place: &Place<'_>) {
             "target `processes` or `containers`, or use a network fault",
         ),
         (Selector::Processes(_), Fault::Kill(Kill::Container)) => {
-            place.field("faults").item(0).field("kill").field("container").wrong(
+            place.field("faults").item(index).field("kill").field("container").wrong(
                 "a whole container is killed only where `targets` is `containers`",
                 "name `signal` instead, or target `containers`",
             );

@@ -7,6 +7,7 @@ use crate::change::Delay;
 use crate::fault::kill::{SIGKILL, SIGNALS};
 use crate::fault::partition::How;
 use crate::fault::{Fault, Kill, Latency, Loss, Partition, PodDelete, PodEvict};
+use crate::faults::{HEAVIEST, MOST};
 use crate::wire::{self, NumberOrText};
 use std::time::Duration;
 
@@ -17,32 +18,52 @@ const LONGEST_GRACE: Duration = Duration::from_secs(600);
 /// What a process gets when the policy names a signal and no grace: what container runtimes give.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Checks the list, which holds exactly one fault.
-pub(super) fn list(written: Option<&Vec<wire::Fault>>, place: &Place<'_>) -> Option<Fault> {
+/// Checks the list: one fault, or up to eight of which each run does one. Every entry is looked at.
+pub(super) fn list(written: Option<&Vec<wire::Fault>>, place: &Place<'_>) -> Option<Vec<(Fault, u16)>> {
     let hint = "write one, like `- partition: {direction: Both}`";
-    match written.map(Vec::as_slice) {
-        None => place.missing(hint),
-        Some([]) => {
-            place.wrong("an empty list does nothing", hint);
-            None
-        }
-        Some([one]) => entry(one, &place.item(0)),
-        Some(several) => {
-            let what = format!("{} faults are given and weights are not built", several.len());
-            place.wrong(what, "leave one; several policies of one file run side by side");
-            // Each is looked at all the same.
-            for (index, fault) in several.iter().enumerate() {
-                entry(fault, &place.item(index));
-            }
-            None
-        }
+    let Some(written) = written else { return place.missing(hint) };
+    if written.is_empty() {
+        place.wrong("an empty list does nothing", hint);
+        return None;
     }
+    if written.len() > MOST {
+        let hint = "leave some out; several policies of one file run side by side";
+        place.wrong(format!("{} faults are more than {MOST}", written.len()), hint);
+        return None;
+    }
+    let one = |(index, written): (usize, &wire::Fault)| {
+        let place = place.item(index);
+        let (fault, weight) = (entry(written, &place), weight(written.weight, &place.field("weight")));
+        Some((fault?, weight?))
+    };
+    let checked: Vec<Option<(Fault, u16)>> = written.iter().enumerate().map(one).collect();
+    let faults: Vec<(Fault, u16)> = checked.into_iter().collect::<Option<_>>()?;
+    if faults.iter().all(|(_, weight)| *weight == 0) {
+        place.wrong("every weight is 0, so none is ever drawn", "write a weight of 1 or more, or leave it out");
+        return None;
+    }
+    Some(faults)
 }
 
-pub(super) fn entry(written: &wire::Fault, place: &Place<'_>) -> Option<Fault> {
-    if written.weight.is_some() {
-        place.field("weight").unbuilt("weights are not built", "leave it out: there is one fault");
+fn weight(written: Option<i64>, place: &Place<'_>) -> Option<u16> {
+    let Some(written) = written else { return Some(1) };
+    let weight = u16::try_from(written).ok().filter(|weight| *weight <= HEAVIEST);
+    if weight.is_none() {
+        let hint = "write how often it is drawn beside the others; 0 is never";
+        place.wrong(format!("{written} is not within 0 and {HEAVIEST}"), hint);
     }
+    weight
+}
+
+/// Checks a fault that stands alone, as an Injection holds it.
+pub(super) fn alone(written: &wire::Fault, place: &Place<'_>) -> Option<Fault> {
+    if written.weight.is_some() {
+        place.field("weight").wrong("is of a policy's list, and this is one fault", "leave it out");
+    }
+    entry(written, place)
+}
+
+fn entry(written: &wire::Fault, place: &Place<'_>) -> Option<Fault> {
     for (name, given) in [("podDelete", written.pod_delete.is_some()), ("podEvict", written.pod_evict.is_some())] {
         if given && !place.in_cluster() {
             place.field(name).wrong("is done by a cluster's controller, not on a host", "use kill");

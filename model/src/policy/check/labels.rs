@@ -62,7 +62,7 @@ fn requirement(written: &wire::Requirement, place: &Place<'_>) -> Option<Require
 }
 
 /// Checks a label's key: `name` or `prefix/name`.
-fn key(key: &str, place: &Place<'_>) -> bool {
+pub(super) fn key(key: &str, place: &Place<'_>) -> bool {
     let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(p, n)| (Some(p), n));
     let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
     let prefix = prefix.is_none_or(|p| !p.is_empty() && p.len() <= PREFIX && p.bytes().all(lower));

@@ -139,7 +139,7 @@ fn slot(spec: &RunSpec, root: &Place<'_>) {
 /// Checks a fault that stands alone.
 pub(crate) fn fault_alone(written: &wire::Fault, site: Site) -> Result<Fault, Vec<Problem>> {
     let book = Book::new(site);
-    let fault = fault::entry(written, &book.root());
+    let fault = fault::alone(written, &book.root());
     book.close_with(fault)
 }
 

@@ -1,7 +1,8 @@
 //! How many: exactly one of count, percent and all.
 
+use super::labels;
 use super::place::Place;
-use crate::pick::{Pick, Rounding};
+use crate::pick::{Order, Pick, Rounding};
 use crate::wire;
 
 pub(super) fn check(written: Option<&wire::Pick>, place: &Place<'_>) -> Option<Pick> {
@@ -35,6 +36,33 @@ pub(super) fn per_owner(written: Option<&wire::Pick>, place: &Place<'_>) -> Opti
         Pick::Count(most) => Some(Some(most)),
         Pick::All | Pick::Percent { .. } => None,
     }
+}
+
+/// Returns who is taken first.
+pub(super) fn order(written: Option<&wire::Pick>) -> Order {
+    match written.and_then(|w| w.order) {
+        None | Some(wire::Order::Random) => Order::Random,
+        Some(wire::Order::Oldest) => Order::Oldest,
+        Some(wire::Order::Youngest) => Order::Youngest,
+    }
+}
+
+/// Returns the label that pods are weighted by. Outer `None`: a problem was noted.
+pub(super) fn weight_by(written: Option<&wire::Pick>, place: &Place<'_>) -> Option<Option<String>> {
+    let Some(weight_by) = written.and_then(|w| w.weight_by.as_ref()) else { return Some(None) };
+    let here = place.field("weightBy");
+    if !place.in_cluster() {
+        here.unbuilt("nothing on a bare host has labels", "leave it out: each is taken as often as the others");
+        return Some(None);
+    }
+    if order(written) != Order::Random {
+        here.wrong("weightBy draws and order sorts", "leave one of them out");
+        return None;
+    }
+    let Some(label) = &weight_by.label else {
+        return here.missing("write `weightBy: {label: KEY}`: the label's value is a whole number from 0 to 1000");
+    };
+    labels::key(label, &here.field("label")).then(|| Some(label.clone()))
 }
 
 fn count_of(count: i64, place: &Place<'_>) -> Option<Pick> {

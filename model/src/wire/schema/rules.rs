@@ -36,13 +36,17 @@ pub(crate) fn only_true(field: &str) -> Value {
 
 /// What an experiment is as a whole.
 pub(crate) fn experiment() -> Value {
-    let lasts = "self.faults.all(f, has(f.latency) || has(f.loss) || has(f.partition))";
+    let lasts = "self.faults.exists(f, has(f.latency) || has(f.loss) || has(f.partition))";
     let once = "self.faults.all(f, has(f.kill) || has(f.podDelete) || has(f.podEvict))";
     let narrow =
         ["selector", "names", "owners", "nodes", "zones"].map(|f| format!("has(self.targets.pods.{f})")).join(" || ");
     json!([
         rule(format!("has(self.duration) || {once}"), "duration is required for faults that last"),
         rule(format!("!has(self.duration) || {lasts}"), "duration is forbidden for faults that are done once"),
+        rule(
+            "self.faults.exists(f, !has(f.weight) || f.weight > 0)",
+            "faults: every weight is 0, so none is ever drawn; write a weight of 1 or more, or leave it out",
+        ),
         rule(
             format!("!has(self.targets.pods) || {narrow} || (has(self.pick.all) && self.pick.all)"),
             "an empty selector selects nothing: write selector, names, owners, nodes or zones, or pick all: true",
@@ -56,6 +60,10 @@ pub(crate) fn pick() -> Value {
         one_of(&["count", "percent", "all"]),
         only_true("all"),
         rule("has(self.percent) == has(self.rounding)", "rounding goes with percent, and percent with rounding"),
+        rule(
+            "!has(self.weightBy) || !has(self.order) || self.order == 'Random'",
+            "weightBy draws and order sorts: leave one of them out",
+        ),
     ])
 }
 

@@ -183,7 +183,8 @@ impl Run {
         let begun = self.written.plan.as_ref().map(|p| p.hash.clone());
         self.note_plan(&plan);
         self.planned_peers.clone_from(&plan.peers);
-        self.peers.planned(spec::peers_move(&self.seen), plan.follow);
+        let moves = self.input.as_ref().is_some_and(|i| spec::peers_move(&self.seen, &i.policy.experiment));
+        self.peers.planned(moves, plan.follow);
         let mut nos: Vec<No> = plan.refusals.iter().cloned().map(No::Model).collect();
         let pods = plan.targets().count();
         if nos.is_empty() && self.is_armed() && !ctx.ledger.has_room(pods) {
@@ -282,12 +283,15 @@ pub(super) fn input(seen: &RunSeen) -> Result<RunInput, Vec<No>> {
         let no = |p: rumpus_model::policy::Problem| No::Invalid { path: p.path, what: p.what, hint: p.hint };
         problems.into_iter().map(no).collect::<Vec<_>>()
     })?;
+    // Without one its own uid is as good: it stands in the status, and gives the same plan again.
+    let seed = policy.seed.clone().unwrap_or_else(|| seen.uid.clone());
+    // From here on it is about the fault that is done, and not about the others of the list.
+    let policy = policy.settled(&seed).into_owned();
     Ok(RunInput {
         namespace: seen.key.namespace.clone(),
         name: seen.key.name.clone(),
         run_uid: seen.uid.clone(),
-        // Without one its own uid is as good: it stands in the status, and gives the same plan again.
-        seed: policy.seed.clone().unwrap_or_else(|| seen.uid.clone()),
+        seed,
         policy_uid: seen.owners.first().cloned(),
         policy,
     })

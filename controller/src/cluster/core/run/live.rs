@@ -52,8 +52,11 @@ impl Run {
         if let Some(sets) = run.shares.iter().rev().find_map(|s| s.spec.peers.as_ref()) {
             run.planned_peers = spec::peer_entries(sets);
         }
-        let follow = spec::written_peers(&run.seen).is_some_and(|p| p.follow == Some(true));
-        run.peers.found(spec::peers_move(&run.seen) && !run.planned_peers.is_empty(), follow);
+        if let Some(experiment) = run.input.as_ref().map(|i| &i.policy.experiment) {
+            let follow = spec::written_peers(&run.seen, experiment).is_some_and(|p| p.follow == Some(true));
+            let moves = spec::peers_move(&run.seen, experiment) && !run.planned_peers.is_empty();
+            run.peers.found(moves, follow);
+        }
         let over = run.over_by.is_some_and(|by| now.boot >= by);
         if run.shares.iter().any(|s| !s.superseded && s.phase() == Some(Phase::Cancelled)) {
             run.cause = Some(if over {

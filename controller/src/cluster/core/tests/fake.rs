@@ -352,6 +352,7 @@ impl Fake {
             seed: input.seed.clone(),
             hash: names.join("+"),
             fault: experiment.fault.clone(),
+            drawn: experiment.drawn,
             duration: experiment.duration,
             select: String::new(),
             pick: String::new(),

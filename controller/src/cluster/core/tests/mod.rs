@@ -55,6 +55,32 @@ fn an_armed_run_creates_everything_before_it_arms_anything_and_ends_confirmed() 
 }
 
 #[test]
+fn of_several_faults_the_run_does_the_one_that_its_seed_draws_and_says_so() {
+    let mut done = std::collections::BTreeSet::new();
+    for seed in 0..12 {
+        let mut world = Fake::new();
+        let mut seen = world.written("a", "partition", true);
+        let delete: rumpus_model::wire::Fault = serde_json::from_value(serde_json::json!({"podDelete": {}})).unwrap();
+        seen.spec.experiment.as_mut().unwrap().faults.as_mut().unwrap().insert(0, delete);
+        seen.spec.seed = Some(seed.to_string());
+        world.runs.insert(seen.uid.clone(), seen.clone());
+        world.tell(Event::Run(Box::new(seen)));
+        world.seconds(20);
+        let status = world.status("a");
+        let drawn = status.plan.as_ref().unwrap().drawn.clone().unwrap();
+        assert_eq!((status.state, status.verdict), (Some(RunState::Finished), Some(Verdict::NotApplicable)), "{seed}");
+        let (armed, deleted) = (world.count("Armed"), status.cluster.as_ref().map(|c| c.done));
+        match (drawn.index, drawn.fault.as_str()) {
+            (0, "podDelete") => assert_eq!((armed, deleted), (0, Some(2)), "{:?}", world.log),
+            (1, "partition") => assert_eq!((armed, deleted), (2, None), "{:?}", world.log),
+            other => panic!("{other:?}"),
+        }
+        done.insert(drawn.index);
+    }
+    assert_eq!(done.len(), 2);
+}
+
+#[test]
 fn the_writes_of_a_run_do_not_depend_on_its_pods() {
     let mut world = Fake::new();
     world.run("a", "partition", true);

@@ -19,10 +19,10 @@ const SEED: usize = 253;
 /// What is asked.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// Parsed for a cluster.
+    /// Parsed for where it is asked about: a cluster, or a host.
     pub policy: Policy,
     pub schedule: Schedule,
-    /// The policy's.
+    /// The policy's; on a host what tells this one from others, so that each draws for itself.
     pub namespace: String,
     /// What is known of each group.
     pub records: BTreeMap<String, Record>,
@@ -66,7 +66,24 @@ fn told(world: &World, ask: &Ask, slots: impl Fn(&str, &str, Timestamp, Option<S
     };
     let found = select::find(world, selector, &input, ask.to.as_second());
     let groups = ask.schedule.groups(world, found.candidates.iter().map(|c| c.pod)).into_keys();
-    let mut agenda = Agenda { groups: groups.collect(), refusals: found.refusals, ..Agenda::default() };
+    let agenda = Agenda { groups: groups.collect(), refusals: found.refusals, ..Agenda::default() };
+    filled(agenda, ask, slots)
+}
+
+/// Tells what is due of a policy on a host, where the policy as a whole is its only group.
+pub fn on_host(ask: &Ask) -> Agenda {
+    let slots = |seed: &str, group: &str, from, since| ask.schedule.due(seed, group, from, ask.to, since);
+    filled(Agenda { groups: vec![String::new()], ..Agenda::default() }, ask, slots)
+}
+
+/// Tells what will be due on a host where every slot hits; for people.
+pub fn ahead_on_host(ask: &Ask) -> Agenda {
+    let slots = |seed: &str, group: &str, from, since| ask.schedule.slots(seed, group, from, ask.to, since);
+    filled(Agenda { groups: vec![String::new()], ..Agenda::default() }, ask, slots)
+}
+
+/// Adds the slots of each group.
+fn filled(mut agenda: Agenda, ask: &Ask, slots: impl Fn(&str, &str, Timestamp, Option<Since>) -> Vec<Slot>) -> Agenda {
     let seed = seed(&ask.namespace, &ask.policy.name);
     for group in &agenda.groups {
         let record = ask.records.get(group);

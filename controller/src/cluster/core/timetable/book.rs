@@ -8,33 +8,12 @@ use crate::cluster::core::event::{Act, LedgerSeen, Now, OpId, Outcome};
 use crate::cluster::core::retry::Retry;
 use jiff::Timestamp;
 use rumpus_model::schedule::Slot;
+use rumpus_model::schedule::change;
 use rumpus_model::schedule::record::Record;
 use rumpus_model::wire::ledger::{LedgerSpec, MAX_GROUPS, of_namespace};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A group of a policy; dry runs have a record of their own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Who {
-    pub(super) policy: String,
-    pub(super) dry_run: bool,
-    pub(super) group: String,
-}
-
-/// One change of a record.
-#[derive(Clone, Debug)]
-pub(super) enum Change {
-    /// It is looked at; the first time counts.
-    Seen(Timestamp),
-    /// A slot passes without a run.
-    Pass(Slot),
-    /// A slot's run begins; the instant tells ours from another controller's.
-    Take(Slot, Timestamp),
-    /// What was begun at that instant has ended.
-    Settle { begun: Timestamp, acted: bool },
-}
-
-type Records = BTreeMap<Who, Record>;
+pub(super) use rumpus_model::schedule::change::{Change, Records, Who};
 
 #[derive(Debug, Default)]
 enum Known {
@@ -207,21 +186,5 @@ impl Book {
 
 /// Makes a change; returns whether there was one to be made.
 fn apply(records: &mut Records, who: &Who, change: &Change) -> bool {
-    let room = records.len() < MAX_GROUPS;
-    let Some(record) = records.get_mut(who) else {
-        if let Change::Seen(at) = change
-            && room
-        {
-            records.insert(who.clone(), Record::new(*at));
-            return true;
-        }
-        return false;
-    };
-    match change {
-        Change::Pass(slot) if !record.is_taken(slot) => record.pass(slot),
-        Change::Take(slot, at) if !record.is_taken(slot) => record.take(slot, *at),
-        Change::Settle { begun, acted } if record.begun == Some(*begun) => record.settle(*acted),
-        Change::Seen(_) | Change::Pass(_) | Change::Take(..) | Change::Settle { .. } => return false,
-    }
-    true
+    change::apply(records, MAX_GROUPS, who, change)
 }

@@ -190,8 +190,7 @@ impl<S: Store> Daemon<S> {
         let begun = self.history.begin(&who, &slot, entry);
         let number = match self.told.stored(begun) {
             Some(Some(number)) => number,
-            // It was taken before.
-            Some(None) => return,
+            Some(None) => return tell::unrecorded(&who, &slot),
             None => {
                 let again = now.checked_add(AGAIN).unwrap_or(now);
                 self.state.wake = Some(self.state.wake.map_or(again, |wake| wake.min(again)));

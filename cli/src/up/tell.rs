@@ -115,6 +115,16 @@ pub(super) fn passed(who: &Who, slot: &Slot, why: &Passed) {
     say(&format!("policy {}: the slot of {} does not run: {}: {why}", who.policy, second(slot.at), why.reason()));
 }
 
+/// A slot of a policy that has no record, or whose record says that it was taken.
+pub(super) fn unrecorded(who: &Who, slot: &Slot) {
+    let what = format!(
+        "policy {}: the slot of {} does not begin: there is no record of the policy",
+        who.policy,
+        second(slot.at)
+    );
+    trouble(&what, "the history holds as many policies as it can; move history.redb away while the daemon is down");
+}
+
 pub(super) fn begins(run: &str, policy: &Policy, slot: &Slot) {
     let mode = if policy.mode == Mode::Armed { "armed" } else { "dry run" };
     say(&format!("run {run}: begins ({mode}), for the slot of {} of policy {}", second(slot.at), policy.name));

@@ -12,9 +12,9 @@ Examples:
   rumpus run FILE --arm                          by hand, through the daemon
   rumpus halt                                    ends everything of it, and lets nothing begin
 
-It runs until SIGTERM or Ctrl-C, ends every fault then, and says so. Files of the folder are read again
-when they change; one that makes no sense is told by its name, and nothing of it runs. A policy acts by
-itself if it has a schedule and says `mode: Armed`.")]
+It runs until SIGTERM or Ctrl-C, ends every fault then, and says so. Files of the folder are read
+again when they change; one that makes no sense is told by its name, and nothing of it runs. A policy
+acts by itself if it has a schedule and says `mode: Armed`.")]
 pub struct Args {
     /// Folder with the policies, *.yaml and *.yml
     #[arg(long, value_name = "DIR")]

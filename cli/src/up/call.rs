@@ -76,7 +76,8 @@ pub fn run(
     signals::take_over(move |a| drop(asked.send(Heard::Asked(a))))
         .map_err(|e| Failure::refused(format!("take over signals: {e}"), "run it from a shell of its own"))?;
     let mut out = stream.try_clone().map_err(|e| gone(&e.to_string()))?;
-    talk::write(&mut out, &Request::Run(Box::new(order))).map_err(|e| gone(&e.to_string()))?;
+    // Who is refused is told so by what is read, whether or not all of his question went through.
+    drop(talk::write(&mut out, &Request::Run(Box::new(order))));
     Builder::new()
         .name("rumpus-daemon".into())
         .spawn(move || {
@@ -114,8 +115,8 @@ pub fn run(
             Ok(Heard::Asked(asked)) => {
                 progress.asked(asked, asked_before);
                 asked_before = true;
-                talk::write(&mut out, &Request::Stop { by: asked.by().to_owned() })
-                    .map_err(|e| gone(&e.to_string()))?;
+                // A daemon that is gone is heard of by what is read.
+                drop(talk::write(&mut out, &Request::Stop { by: asked.by().to_owned() }));
             }
             Ok(Heard::Gone(why)) => return Err(gone(&why)),
             Err(RecvTimeoutError::Timeout) if taken => progress.tick(),
@@ -132,11 +133,13 @@ pub fn run(
 pub fn schedule(mut stream: UnixStream, days: u32, policy: Option<String>) -> Result<Scheduled, Failure> {
     let failed = |why: String| Failure::refused(format!("the daemon does not say: {why}"), HANGS);
     stream.set_read_timeout(Some(PATIENCE)).map_err(|e| failed(e.to_string()))?;
-    talk::write(&mut stream, &Request::Schedule { days, policy }).map_err(|e| failed(e.to_string()))?;
+    let asked = talk::write(&mut stream, &Request::Schedule { days, policy });
+    // Who is refused is told so, whether or not his question went through.
     match talk::read::<Said>(&mut BufReader::new(stream)).map_err(|e| failed(e.to_string()))? {
         Some(Said::Scheduled(report)) => Ok(*report),
         Some(Said::Failed { what, hint }) => Err(Failure::refused(what, hint)),
-        Some(_) | None => Err(failed("it answers something else".into())),
+        Some(_) => Err(failed("it answers something else".into())),
+        None => Err(failed(asked.err().map_or_else(|| "it has ended the connection".to_owned(), |e| e.to_string()))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `rumpus up`: the local daemon. Controller and agent in one process, policies from a folder, a store in the state directory.
 //!
 //! ```text
-//! daemon.rs (one thread: hears, asks the timetable, records, hands over, follows)
+//! daemon.rs (one thread: looks, asks the timetable, hears) -> runs.rs (records, plans, hands over, follows, settles)
 //!   live.rs a run   hand.rs a run by hand   tell.rs what it says   report.rs what is to come
 //! socket.rs <- call.rs (the commands that reach it), in the words of talk.rs
 //! ```
@@ -11,6 +11,7 @@ mod daemon;
 mod hand;
 mod live;
 pub mod report;
+mod runs;
 pub mod socket;
 pub mod talk;
 mod tell;

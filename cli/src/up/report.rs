@@ -127,3 +127,66 @@ pub(super) fn ahead(look: Look<'_>, listed: &Listed, to: Timestamp) -> Vec<Slot>
 pub(super) fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rumpus_controller::host::judge::{Calendars, Said, judge};
+    use rumpus_model::policy::parse;
+    use rumpus_model::schedule::record::Record;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn folder(specs: &[(&str, &str)]) -> Judged {
+        let said = |(name, spec): &(&str, &str)| {
+            let text = format!(
+                "apiVersion: rumpus.dev/v1alpha1\nkind: ChaosPolicy\nmetadata: {{name: {name}}}\nspec:\n  {spec}\n  experiment:\n    \
+                 targets: {{processes: {{name: worker}}}}\n    pick: {{count: 1}}\n    faults: [{{kill: {{signal: TERM}}}}]\n    \
+                 steadyState: {{none: {{reason: a test}}}}\n"
+            );
+            (format!("{name}.yaml"), Said { revision: 1, policies: parse(&text) })
+        };
+        judge(&specs.iter().map(said).collect(), &Calendars::new())
+    }
+
+    fn told(judged: &Judged, records: &Records, only: Option<&str>, past: &[Entry]) -> Report {
+        let look = Look { judged, records, host: "0badcafe", now: at("2026-11-30T00:00:00Z") };
+        report(look, 7, only, past.iter())
+    }
+
+    #[test]
+    fn every_policy_is_told_and_only_what_will_run_by_itself_is_to_come() {
+        let judged = folder(&[
+            ("armed", "mode: Armed\n  schedule: {every: 1d, timeZone: Europe/Berlin}"),
+            ("bad", "schedule: {every: 1 day}"),
+            ("dry", "schedule: {every: 1d}"),
+            ("hand", "mode: Armed"),
+            ("off", "suspend: true\n  schedule: {every: 1m}"),
+        ]);
+        let report = told(&judged, &Records::new(), None, &[]);
+        let counts: Vec<(&str, usize)> = report.policies.iter().map(|p| (p.name.as_str(), p.runs)).collect();
+        assert_eq!(counts, [("armed", 7), ("dry", 7), ("hand", 0), ("off", 0)]);
+        assert_eq!((report.runs.len(), report.runs[0].armed, report.runs[1].armed), (14, true, false));
+        assert_eq!(report.runs[0].local, "Mon 2026-11-30 01:00:00 CET");
+        assert!(report.problems[0].starts_with("bad.yaml: spec.schedule.every: "), "{:?}", report.problems);
+        let past = [Entry { policies: vec!["dry".into()], ..Entry::default() }];
+        let one = told(&judged, &Records::new(), Some("armed"), &past);
+        assert_eq!((one.policies.len(), one.runs.len(), one.past.len()), (1, 7, 0));
+    }
+
+    #[test]
+    fn a_gap_is_counted_from_what_happened_and_too_many_are_counted() {
+        let judged =
+            folder(&[("a", "schedule: {random: {meanWorkDays: 3, minWorkDays: 3}}"), ("b", "schedule: {every: 1m}")]);
+        let who = judged.policies["a"].who();
+        let mut record = Record::new(at("2026-11-01T00:00:00Z"));
+        record.hit = Some(at("2026-11-27T10:00:00Z"));
+        let report = told(&judged, &Records::from([(who, record)]), None, &[]);
+        assert!(report.policies[0].next.as_deref() >= Some("2026-12-02"), "{:?}", report.policies[0]);
+        assert_eq!((report.runs.len(), report.more), (MOST, report.policies[0].runs + 7 * 24 * 60 - MOST));
+        let page = crate::render::schedule::of_host(&report);
+        assert!(page.lines().all(|line| line.chars().count() <= 100), "{page}");
+    }
+}

@@ -7,7 +7,7 @@ use super::talk::{self, Request, Said};
 use nix::unistd::{Gid, Group, Uid, User};
 use rustix::net::sockopt::socket_peercred;
 use std::fs::Permissions;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ pub const NAME: &str = "up.sock";
 const MODE: u32 = 0o660;
 /// Connections at once.
 const MOST: usize = 32;
+/// Most that is taken from a connection that is refused.
+const UNREAD: u64 = 1024 * 1024;
 /// How long a request may take to be sent, and an answer to be taken.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -139,8 +141,12 @@ fn listen(mut reader: BufReader<UnixStream>, token: u64, events: &Sender<Event>)
     drop(events.send(Event::Leave { token, by: "the end of its command".into() }));
 }
 
+/// Says no. What was asked is taken from the socket unread: a connection that is closed over it would lose the answer.
 fn refuse(stream: &mut UnixStream, what: &str, hint: &str) {
     drop(talk::write(stream, &Said::failed(what, hint)));
+    drop(stream.shutdown(std::net::Shutdown::Write));
+    drop(stream.set_read_timeout(Some(Duration::from_secs(1))));
+    drop(io::copy(&mut stream.take(UNREAD), &mut io::sink()));
 }
 
 /// Returns the other side's user if that is root, or of the socket's group.
@@ -177,6 +183,19 @@ mod tests {
         assert!(!path.exists());
         std::fs::write(&path, "text").unwrap();
         assert_eq!(serve(&path, events).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn a_no_is_heard_although_nobody_reads_the_question() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let server = std::thread::spawn(move || {
+            let mut theirs = theirs;
+            refuse(&mut theirs, "no", "never");
+        });
+        talk::write(&mut ours, &"x".repeat(100_000)).unwrap();
+        let said = talk::read::<Said>(&mut BufReader::new(ours)).unwrap();
+        assert!(matches!(said, Some(Said::Failed { what, .. }) if what == "no"));
+        server.join().unwrap();
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn a_slot_kills_one_process(lab: &Lab) -> Result<()> {
     ended(daemon)
 }
 
-/// A store that is no store: nothing is served. One that breaks later: nothing begins.
+/// A store that is no store: nothing is served.
 fn what_cannot_be_recorded(lab: &Lab) -> Result<()> {
     let mut victims = [Victim::start(lab, 'a', &[])?];
     let store = lab.state_dir().join("history.redb");

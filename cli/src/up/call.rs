@@ -135,7 +135,10 @@ pub fn schedule(mut stream: UnixStream, days: u32, policy: Option<String>) -> Re
     stream.set_read_timeout(Some(PATIENCE)).map_err(|e| failed(e.to_string()))?;
     let asked = talk::write(&mut stream, &Request::Schedule { days, policy });
     // Who is refused is told so, whether or not his question went through.
-    match talk::read::<Said>(&mut BufReader::new(stream)).map_err(|e| failed(e.to_string()))? {
+    let silent = |e: &io::Error| e.kind() == io::ErrorKind::WouldBlock;
+    let why =
+        |e: io::Error| if silent(&e) { format!("no answer within {} s", PATIENCE.as_secs()) } else { e.to_string() };
+    match talk::read::<Said>(&mut BufReader::new(stream)).map_err(|e| failed(why(e)))? {
         Some(Said::Scheduled(report)) => Ok(*report),
         Some(Said::Failed { what, hint }) => Err(Failure::refused(what, hint)),
         Some(_) => Err(failed("it answers something else".into())),

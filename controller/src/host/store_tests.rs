@@ -64,3 +64,20 @@ fn what_cannot_be_read_is_an_error_and_never_empty() {
     let missing = folder.path().join("missing");
     assert!(History::open(FileStore::in_folder(&missing), at("2026-11-30T10:00:00Z")).is_err());
 }
+
+#[test]
+fn a_file_that_lost_its_end_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = at("2026-11-30T10:00:00Z");
+    let mut history = History::open(FileStore::in_folder(folder.path()), now).unwrap();
+    for run in 0..50 {
+        history.begin_by_hand(entry(&run.to_string())).unwrap();
+    }
+    drop(history);
+    let path = folder.path().join(FILE);
+    let whole = std::fs::read(&path).unwrap();
+    for part in [1, 100, 4096, whole.len() / 2, whole.len() - 4096] {
+        std::fs::write(&path, &whole[..part]).unwrap();
+        assert!(History::open(FileStore::in_folder(folder.path()), now).is_err(), "{part} bytes");
+    }
+}

@@ -76,14 +76,11 @@ impl Live {
         Running { run: self.run.clone(), policies, by_hand: self.slot.is_none() }
     }
 
-    /// Takes in an attestation if it is about this run.
-    pub(super) fn take(&mut self, attestation: &Attestation) -> bool {
-        let Stage::Following(following) = &mut self.stage else { return false };
-        if !following.injections.iter().any(|injection| injection.uid == attestation.injection) {
-            return false;
-        }
-        following.followed.take(attestation.clone());
-        true
+    /// Takes in an attestation if it is about this run; returns then whether its target's state changed.
+    pub(super) fn take(&mut self, attestation: &Attestation) -> Option<bool> {
+        let Stage::Following(following) = &mut self.stage else { return None };
+        let ours = following.injections.iter().any(|injection| injection.uid == attestation.injection);
+        ours.then(|| following.followed.take(attestation.clone()))
     }
 
     /// Returns whether everything of it has ended.

@@ -130,9 +130,11 @@ impl<S: Store> Daemon<S> {
     }
 
     pub(super) fn attested(&mut self, attestation: &Attestation) {
-        let run = self.live.iter_mut().find_map(|live| live.take(attestation).then(|| live.run.clone()));
-        tell::attested(run.as_deref(), attestation);
-        let Some(run) = run else { return };
+        let taken = self.live.iter_mut().find_map(|live| live.take(attestation).map(|news| (live.run.clone(), news)));
+        let Some((run, news)) = taken else { return tell::attested(None, attestation) };
+        if news {
+            tell::attested(Some(&run), attestation);
+        }
         if let Some(live) = self.live.iter().find(|live| live.run == run) {
             live.tell(Said::Attested(Box::new(attestation.clone())));
         }

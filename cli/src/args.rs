@@ -84,7 +84,7 @@ pub enum Command {
     Run(Box<Run>),
     /// Show what a schedule would do in a year; change nothing
     Simulate(crate::commands::simulate::Args),
-    /// Show what the policies of a cluster will do by themselves
+    /// Show what policies will do by themselves, in a cluster or by this host's daemon
     Schedule(crate::commands::schedule::Args),
     /// Show what is live
     Active,
@@ -100,6 +100,8 @@ pub enum Command {
     Doctor,
     /// Show the main job on services of its own, and put everything back
     Demo,
+    /// Serve this host: policies from a folder, which act by their schedules
+    Up(crate::commands::up::Args),
     /// Serve one node of a cluster: what the chart's DaemonSet runs
     Agent(Box<crate::commands::agent::Args>),
     /// Run the cluster's controller
@@ -153,6 +155,8 @@ pub struct Run {
     /// Only start the run; `active` shows it, `stop` ends it (cluster)
     #[arg(long, help_heading = "Cluster", conflicts_with = "wait")]
     pub no_wait: bool,
+    #[command(flatten)]
+    pub socket: crate::up::call::SocketFlag,
     #[command(flatten)]
     pub fault: FaultFlags,
 }

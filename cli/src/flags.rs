@@ -108,11 +108,11 @@ impl FaultFlags {
         *self != Self::default()
     }
 
-    /// Makes the policy that the flags describe.
+    /// Makes the policy that the flags describe, as a file would have it.
     ///
     /// # Errors
-    /// The same problems as a file's, named by field.
-    pub fn policy(&self, fault: &str, duration: Option<String>) -> Result<Policy, Failure> {
+    /// A word that is none of its flag's.
+    pub fn written(&self, fault: &str, duration: Option<String>) -> Result<ChaosPolicy, Failure> {
         let experiment = Experiment {
             targets: Some(self.targets()),
             pick: Some(self.pick()),
@@ -124,7 +124,15 @@ impl FaultFlags {
                 checks: None,
             }),
         };
-        Policy::from_wire(&ChaosPolicy::by_hand(fault, experiment), Site::Host).map_err(|problems| Failure::Problems {
+        Ok(ChaosPolicy::by_hand(fault, experiment))
+    }
+
+    /// Makes the policy that the flags describe.
+    ///
+    /// # Errors
+    /// The same problems as a file's, named by field.
+    pub fn policy(&self, fault: &str, duration: Option<String>) -> Result<Policy, Failure> {
+        Policy::from_wire(&self.written(fault, duration)?, Site::Host).map_err(|problems| Failure::Problems {
             file: "the flags".into(),
             problems: problems.into_iter().map(by_flag).collect(),
         })

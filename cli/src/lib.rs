@@ -19,6 +19,7 @@ pub mod render;
 pub mod signals;
 pub mod standing;
 pub mod takeover;
+pub mod up;
 
 /// Runs the command line in `args` (the program's name first) and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -90,8 +90,16 @@ impl Agents for LocalAgent<'_> {
 /// # Errors
 /// Refused, with what to do: another process holds it, or it cannot be used.
 pub fn start(global: &Global, notes: Sender<Note>) -> Result<Agent, Failure> {
+    start_with(global, Box::new(Teller(notes)))
+}
+
+/// Starts the agent that holds the state directory, and tells this witness.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(global: &Global, witness: Box<dyn Witness>) -> Result<Agent, Failure> {
     root()?;
-    let started = local::start(&global.state_dir, global.lease, WorkerProgram::this_binary(), Box::new(Teller(notes)));
+    let started = local::start(&global.state_dir, global.lease, WorkerProgram::this_binary(), witness);
     started.map_err(|error| refused(&error))
 }
 

@@ -7,4 +7,5 @@ pub mod ports;
 pub mod observe;
 pub mod act;
 pub mod follow;
+pub mod host;
 pub mod cluster;

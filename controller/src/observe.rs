@@ -11,7 +11,21 @@ use rumpus_model::world::World;
 /// # Errors
 /// The world could not be seen.
 pub fn plans(observe: &impl Observe, policies: &[Policy], seed: &str, run: &str) -> Result<Vec<Plan>, String> {
+    plans_beside(observe, policies, (seed, run), &[])
+}
+
+/// Makes a plan for each policy beside plans that are being carried out, and of which the host may show nothing yet.
+///
+/// # Errors
+/// The world could not be seen.
+pub fn plans_beside(
+    observe: &impl Observe,
+    policies: &[Policy],
+    (seed, run): (&str, &str),
+    beside: &[Plan],
+) -> Result<Vec<Plan>, String> {
     let mut world = observe.world(policies)?;
+    beside.iter().for_each(|plan| plan::occupy(&mut world, plan));
     let mut plans = Vec::new();
     for policy in policies {
         for lookup in plan::lookups(&world, policy, seed) {

@@ -20,6 +20,7 @@ pub mod resume;
 pub mod run;
 pub mod schedule;
 pub mod simulate;
+pub mod up;
 
 /// Carries a command out and returns the exit code.
 ///
@@ -38,7 +39,7 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         (Command::Run(args), Place::Cluster(which)) => cluster::run::run(global, which, args),
         (Command::Simulate(args), Place::Host) => simulate::run(global, args),
         (Command::Simulate(args), Place::Cluster(which)) => cluster::simulate::run(global, which, args),
-        (Command::Schedule(_), Place::Host) => schedule::on_host(),
+        (Command::Schedule(args), Place::Host) => schedule::on_host(global, args),
         (Command::Schedule(args), Place::Cluster(which)) => cluster::schedule::run(global, which, args),
         (Command::Active, Place::Host) => active::run(global),
         (Command::Active, Place::Cluster(which)) => cluster::active::run(global, which),
@@ -52,11 +53,16 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         (Command::Doctor, Place::Host) => doctor::run(global),
         (Command::Doctor, Place::Cluster(which)) => cluster::doctor::run(global, which),
         (Command::Demo, Place::Host) => demo::run(global),
+        (Command::Up(args), Place::Host) => crate::up::run(global, args),
         // The parts of a cluster: a kubeconfig only says to which one they belong.
         (Command::Agent(args), _) => agent::run(global, args),
         (Command::Controller(args), _) => controller::run(global, args),
         (Command::Completions { shell }, _) => completions::run(*shell),
         (Command::Stop(_), Place::Host) => Err(cluster::only("stop", "on a host Ctrl-C or `rumpus halt` ends a run")),
+        (Command::Up(_), Place::Cluster(_)) => Err(Failure::usage(
+            "up serves this host; in a cluster the controller does that",
+            "leave --context, --kubeconfig and -n out, or install the chart",
+        )),
         (Command::Demo, Place::Cluster(_)) => Err(Failure::usage(
             "demo shows what happens on this host, not in a cluster",
             "leave --context, --kubeconfig and -n out: `rumpus demo`",

@@ -3,10 +3,12 @@
 use crate::args::{Global, Output, Run as Args};
 use crate::cluster;
 use crate::commands::plan::{self, load};
-use crate::commands::print;
+use crate::commands::{halt, print};
 use crate::failure::Failure;
 use crate::local::{self, LocalAgent, Note};
 use crate::progress::Progress;
+use crate::up::call;
+use crate::up::talk::Order;
 use crate::{render, signals};
 use rumpus_controller::follow::Follow;
 use rumpus_controller::{act, follow};
@@ -15,13 +17,13 @@ use rumpus_model::injection::{Attestation, Injection};
 use rumpus_model::plan::Plan;
 use rumpus_model::policy::Policy;
 use rumpus_model::run::{Outcome, Phase};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// What a run leaves for scripts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     pub run: String,
@@ -42,11 +44,35 @@ pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
         return Err(cluster::only("--reason, --wait and --no-wait", "a run of this host lasts as long as its command"));
     }
     let policies = policies(args)?;
-    let seed = plan::seed(args.seed.as_deref(), &policies);
-    let run = plan::random();
-    let report = if args.arm { armed(global, &policies, seed, run)? } else { dry(global, &policies, seed, run)? };
+    let daemon = if args.arm { args.socket.connect(global)? } else { None };
+    let (seed, run) = (plan::seed(args.seed.as_deref(), &policies), plan::random());
+    let report = match (daemon, args.arm) {
+        (Some(daemon), _) => call::run(global, daemon, order(global, args)?, |plans| show(global, plans))?,
+        (None, true) => armed(global, &policies, seed, run)?,
+        (None, false) => dry(global, &policies, seed, run)?,
+    };
     print(global, &report, || render::end(&report))?;
     Ok(report.exit_code)
+}
+
+/// Puts into words what a daemon is asked for; what makes no sense was told already.
+fn order(global: &Global, args: &Args) -> Result<Order, Failure> {
+    if !global.without_engine.is_empty() {
+        let hint = "leave it out, or start the daemon with it";
+        return Err(Failure::usage("--without-engine is the daemon's to have", hint));
+    }
+    let path = Path::new(&args.what);
+    let (text, duration) = if path.exists() {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Failure::usage(format!("read {}: {e}", args.what), "see that it is still there"))?;
+        (text, args.duration.clone())
+    } else {
+        let written = args.fault.written(&args.what, args.duration.clone())?;
+        let text = serde_json::to_string(&written)
+            .map_err(|e| Failure::usage(format!("write the flags down: {e}"), "use a file instead"))?;
+        (text, None)
+    };
+    Ok(Order { file: args.what.clone(), text, seed: args.seed.clone(), duration, by: halt::by() })
 }
 
 fn dry(global: &Global, policies: &[Policy], seed: String, run: String) -> Result<Report, Failure> {
@@ -132,7 +158,8 @@ fn follow_to_the_end(
     }
 }
 
-fn outcome(plans: &[Plan], injections: &[Injection], followed: &Follow) -> Outcome {
+/// Judges a run by its plans and what was attested.
+pub(crate) fn outcome(plans: &[Plan], injections: &[Injection], followed: &Follow) -> Outcome {
     if plans.iter().any(|p| !p.refusals.is_empty()) {
         return Outcome::Refused;
     }
@@ -196,7 +223,8 @@ fn show(global: &Global, plans: &[Plan]) {
     }
 }
 
-fn report(
+/// Puts together what a run leaves.
+pub(crate) fn report(
     run: String,
     seed: String,
     armed: bool,

@@ -20,10 +20,10 @@ const SEED: usize = 253;
 /// What is asked.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// Parsed for a cluster.
+    /// Parsed for where it is asked about: a cluster, or a host.
     pub policy: Policy,
     pub schedule: Schedule,
-    /// The policy's.
+    /// The policy's; on a host what tells this one from others, so that each draws for itself.
     pub namespace: String,
     /// What is known of each group.
     pub records: BTreeMap<String, Record>,
@@ -81,6 +81,23 @@ fn told(world: &World, ask: &Ask, slots: impl Fn(&str, &str, Timestamp, Option<S
         agenda.refusals = found.refusals;
     }
     agenda.groups = groups.into_iter().collect();
+    filled(agenda, ask, slots)
+}
+
+/// Tells what is due of a policy on a host, where the policy as a whole is its only group.
+pub fn on_host(ask: &Ask) -> Agenda {
+    let slots = |seed: &str, group: &str, from, since| ask.schedule.due(seed, group, from, ask.to, since);
+    filled(Agenda { groups: vec![String::new()], ..Agenda::default() }, ask, slots)
+}
+
+/// Tells what will be due on a host where every slot hits; for people.
+pub fn ahead_on_host(ask: &Ask) -> Agenda {
+    let slots = |seed: &str, group: &str, from, since| ask.schedule.slots(seed, group, from, ask.to, since);
+    filled(Agenda { groups: vec![String::new()], ..Agenda::default() }, ask, slots)
+}
+
+/// Adds the slots of each group.
+fn filled(mut agenda: Agenda, ask: &Ask, slots: impl Fn(&str, &str, Timestamp, Option<Since>) -> Vec<Slot>) -> Agenda {
     let seed = seed(&ask.namespace, &ask.policy.name);
     for group in &agenda.groups {
         let record = ask.records.get(group);

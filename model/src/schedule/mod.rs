@@ -7,6 +7,7 @@
 
 pub mod agenda;
 pub mod calendar;
+pub mod change;
 pub mod cron;
 mod gap;
 mod group;

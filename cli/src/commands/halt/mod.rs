@@ -141,7 +141,7 @@ fn order(dir: &Observer, reason: &str) -> Report {
 }
 
 /// Returns who asks: through sudo it is the person, not root.
-fn by() -> String {
+pub(crate) fn by() -> String {
     let named = ["SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
     let uid = nix::unistd::Uid::current();
     let known = || nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);

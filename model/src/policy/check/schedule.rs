@@ -32,11 +32,7 @@ pub(super) fn check(written: &wire::Schedule, place: &Place<'_>) -> Option<Sched
         .map(|text| span(text, [Duration::from_secs(1), LATEST], &place.field("startingDeadline")));
     Some(Schedule {
         when: when?,
-        group_by: written.group_by.clone().unwrap_or(if written.random.is_some() {
-            wire::GroupBy::Owner
-        } else {
-            wire::GroupBy::Policy
-        }),
+        group_by: group_by(written, place),
         calendar: calendar?,
         calendars: written.holidays.iter().flat_map(|h| h.calendars.iter().flatten().cloned()).collect(),
         concurrency: match written.concurrency {
@@ -68,6 +64,18 @@ fn rate(written: &wire::Rate, place: &Place<'_>) -> Option<Rate> {
     let Some(per) = &written.per else { return at.missing("write within which stretch, such as 1d") };
     let per = span(per, [rate::SHORTEST, rate::LONGEST], &at);
     Some(Rate { runs: runs?, per: per? })
+}
+
+fn group_by(written: &wire::Schedule, place: &Place<'_>) -> wire::GroupBy {
+    let usual = match written.random.is_some() && place.in_cluster() {
+        true => wire::GroupBy::Owner,
+        false => wire::GroupBy::Policy,
+    };
+    if let Some(other) = written.group_by.as_ref().filter(|by| !place.in_cluster() && **by != wire::GroupBy::Policy) {
+        let why = format!("a host has no groups by {other}: a policy draws as a whole there");
+        place.field("groupBy").unbuilt(why, "write `groupBy: Policy`, or leave it out");
+    }
+    written.group_by.clone().unwrap_or(usual)
 }
 
 fn when(written: &wire::Schedule, place: &Place<'_>) -> Option<When> {

@@ -2,6 +2,7 @@
 
 mod conform;
 mod crash;
+mod daemon;
 mod harness;
 mod host;
 mod how;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Case> {
     [
         conform::CASES,
         crash::CASES,
+        daemon::CASES,
         harness::CASES,
         host::CASES,
         kill_signal::CASES,

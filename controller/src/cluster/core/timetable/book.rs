@@ -8,45 +8,27 @@ use crate::cluster::core::event::{Act, LedgerSeen, Now, OpId, Outcome};
 use crate::cluster::core::retry::Retry;
 use jiff::Timestamp;
 use rumpus_model::schedule::Slot;
-use rumpus_model::schedule::rate::{LONGEST, MOST, Rate, trim};
+use rumpus_model::schedule::change::{self, Records};
+use rumpus_model::schedule::rate::{LONGEST, MOST, trim};
 use rumpus_model::schedule::record::Record;
 use rumpus_model::wire::ledger::{LedgerSpec, MAX_GROUPS, of_namespace};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A group of a policy; dry runs have a record of their own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Who {
-    pub(super) policy: String,
-    pub(super) dry_run: bool,
-    pub(super) group: String,
-}
-
-/// One change of a record.
-#[derive(Clone, Debug)]
-pub(super) enum Change {
-    /// It is looked at; the first time counts.
-    Seen(Timestamp),
-    /// A slot passes without a run.
-    Pass(Slot),
-    /// A slot's run begins; the instant tells ours from another controller's. With the policy's rate.
-    Take(Slot, Timestamp, Option<Rate>),
-    /// What was begun at that instant has ended.
-    Settle { begun: Timestamp, acted: bool },
-}
+pub(super) use rumpus_model::schedule::change::{Change, Who};
 
 /// How many beginnings are on record: as many as a rate may allow.
 const STARTS: usize = MOST as usize;
 
 /// What the object holds.
 #[derive(Clone, Debug, Default)]
-struct Records {
-    groups: BTreeMap<Who, Record>,
+struct Held {
+    groups: Records,
     /// When runs began: `true` those of dry runs.
     starts: BTreeMap<bool, Vec<Timestamp>>,
 }
 
-impl Records {
+impl Held {
     fn starts(&self, dry_run: bool) -> &[Timestamp] {
         self.starts.get(&dry_run).map_or(&[], Vec::as_slice)
     }
@@ -67,12 +49,12 @@ pub(super) struct Book {
     /// It was read once; from then on a second read changes what is known, and does not begin it.
     ready: bool,
     news: bool,
-    records: Records,
+    records: Held,
     /// As they will be once everything that waits is written.
-    wish: Records,
+    wish: Held,
     changes: Vec<(Who, Change)>,
     /// With how many changes.
-    pending: Option<(OpId, Option<(usize, Records)>)>,
+    pending: Option<(OpId, Option<(usize, Held)>)>,
     retry: Retry,
     trouble: Option<String>,
 }
@@ -182,7 +164,7 @@ impl Book {
             (Outcome::Missing, None) => {
                 self.ready = true;
                 self.known = Known::Absent;
-                self.begin(Records::default());
+                self.begin(Held::default());
             }
             // Somebody else wrote, or it is gone: what it says now decides.
             (Outcome::Missing | Outcome::Exists | Outcome::Conflict, _) => self.known = Known::Unread,
@@ -202,7 +184,7 @@ impl Book {
             self.trouble = Some(format!("a controller of a later term ({theirs}) wrote it"));
             return self.retry.failed(now.boot);
         }
-        let mut records = Records::default();
+        let mut records = Held::default();
         for (dry_run, written) in [(false, starts), (true, dry_starts)] {
             match written.iter().map(|text| text.parse()).collect::<Result<Vec<Timestamp>, _>>() {
                 Ok(starts) => drop(records.starts.insert(dry_run, starts)),
@@ -230,7 +212,7 @@ impl Book {
     }
 
     /// What is written is this; a change that another controller made needless, or impossible, is none any more.
-    fn begin(&mut self, records: Records) {
+    fn begin(&mut self, records: Held) {
         let mut wish = records.clone();
         self.changes.retain(|(who, change)| apply(&mut wish, who, change));
         (self.records, self.wish) = (records, wish);
@@ -245,35 +227,23 @@ impl Book {
 }
 
 /// Makes a change; returns whether there was one to be made.
-fn apply(records: &mut Records, who: &Who, change: &Change) -> bool {
-    let room = records.groups.len() < MAX_GROUPS;
-    let Records { groups, starts } = records;
-    let Some(record) = groups.get_mut(who) else {
-        if let Change::Seen(at) = change
-            && room
-        {
-            groups.insert(who.clone(), Record::new(*at));
-            return true;
-        }
+fn apply(held: &mut Held, who: &Who, change: &Change) -> bool {
+    if !change::apply(&mut held.groups, MAX_GROUPS, who, change) {
         return false;
-    };
+    }
+    let starts = held.starts.entry(who.dry_run).or_default();
     match change {
-        Change::Pass(slot) if !record.is_taken(slot) => record.pass(slot),
-        Change::Take(slot, at, rate) if !record.is_taken(slot) => {
-            record.take(slot, *at, *rate);
-            let starts = starts.entry(who.dry_run).or_default();
+        Change::Take(_, at, _) => {
             starts.push(*at);
             trim(starts, *at, LONGEST, STARTS);
         }
-        Change::Settle { begun, acted } if record.begun == Some(*begun) => {
-            record.settle(*acted);
-            let starts = starts.entry(who.dry_run).or_default();
+        Change::Settle { begun, acted: false } => {
             // Others may have begun at the same instant.
-            if let Some(place) = starts.iter().position(|at| at == begun).filter(|_| !acted) {
+            if let Some(place) = starts.iter().position(|at| at == begun) {
                 starts.remove(place);
             }
         }
-        Change::Seen(_) | Change::Pass(_) | Change::Take(..) | Change::Settle { .. } => return false,
+        Change::Seen(_) | Change::Pass(_) | Change::Settle { .. } => {}
     }
     true
 }

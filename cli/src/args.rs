@@ -129,6 +129,7 @@ pub struct Plan {
 Examples:
   rumpus run policies/kill-process.yaml                 dry run: the plan, and nothing else
   rumpus run policies/kill-process.yaml --arm --seed 7
+  rumpus run policies/kill-process.yaml --arm --seed 7 --plan-hash 1a2b3c4d    the plan that was shown, or none
   rumpus run partition --netns web --peer 10.0.0.7 --direction Both --for 20s --arm
   rumpus run kill --name worker --count 1 --signal TERM --grace 5s --arm
   kubectl rumpus run policy/latency-to-service -n shop --arm --reason 'game day'")]
@@ -143,6 +144,9 @@ pub struct Run {
     /// The same seed picks the same targets
     #[arg(long)]
     pub seed: Option<String>,
+    /// The plan that it has to come to, by the hash that a dry run with the same seed showed; another one is refused
+    #[arg(long, value_name = "HASH")]
+    pub plan_hash: Option<String>,
     /// How long the fault lasts; for a file it can only make it shorter
     #[arg(long = "for", value_name = "DURATION")]
     pub duration: Option<String>,

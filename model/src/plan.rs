@@ -130,6 +130,7 @@ pub fn plan(world: &World, policy: &Policy, seed: &str, run: &str) -> Plan {
         refusals,
     };
     plan.hash = hash(&plan);
+    plan.refusals.extend(policy.expects_another(&plan.hash));
     plan
 }
 

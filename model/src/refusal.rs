@@ -103,6 +103,11 @@ pub enum Refusal {
         target: String,
         what: String,
     },
+    /// The plan is not the one that was asked for: other targets, another fault, or nodes that do it otherwise.
+    TargetsChanged {
+        expected: String,
+        found: String,
+    },
     /// Nobody would notice the end of it.
     Expired,
     Busy {
@@ -155,6 +160,9 @@ impl fmt::Display for Refusal {
             Self::Unrestored { what } => write!(f, "an earlier fault could not be restored: {what}"),
             Self::JournalUnwritable { why } => write!(f, "the journal cannot be written: {why}"),
             Self::TargetChanged { target, what } => write!(f, "{target} is not what was planned: {what}"),
+            Self::TargetsChanged { expected, found } => {
+                write!(f, "the plan has changed: its hash is {found}, and {expected} was asked for")
+            }
             Self::Expired => f.write_str("no time is left before the deadline"),
             Self::Busy { what } => write!(f, "busy: {what}"),
             Self::Cluster(refusal) => write!(f, "{refusal}"),
@@ -188,6 +196,7 @@ impl Refusal {
             Self::Unrestored { .. } => "Unrestored",
             Self::JournalUnwritable { .. } => "JournalUnwritable",
             Self::TargetChanged { .. } => "TargetChanged",
+            Self::TargetsChanged { .. } => "TargetsChanged",
             Self::Expired => "Expired",
             Self::Busy { .. } => "Busy",
             Self::Cluster(refusal) => refusal.reason(),
@@ -227,6 +236,7 @@ impl Refusal {
                 "free space or remount the state directory, then `rumpus residue --clean`".into()
             }
             Self::TargetChanged { .. } => "plan again: `rumpus plan FILE`".into(),
+            Self::TargetsChanged { .. } => "look at the plan as it is now, and ask for that one".into(),
             Self::Expired => "ask for a longer duration".into(),
             Self::Busy { .. } => "wait until it has ended; `rumpus active` shows it".into(),
             Self::Cluster(refusal) => refusal.hint(),

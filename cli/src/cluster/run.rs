@@ -70,6 +70,7 @@ pub(super) async fn carry_out(
     if let Some(asked) = &args.duration {
         written.shorten(asked)?;
     }
+    crate::commands::run::expect(std::slice::from_mut(&mut written.parsed), args.plan_hash.as_deref())?;
     let seed = plan::seed(args.seed.as_deref(), std::slice::from_ref(&written.parsed));
     let run = body(&written, args, &seed);
     let made = reached.create(&run).await;
@@ -124,6 +125,7 @@ fn body(written: &Written, args: &Args, seed: &str) -> ChaosRun {
         policy_ref: written.policy.clone(),
         mode: Some(if args.arm { Mode::Armed } else { Mode::DryRun }),
         seed: Some(seed.to_owned()),
+        plan_hash: args.plan_hash.clone().or_else(|| written.spec.plan_hash.clone()),
         reason: args.reason.clone().or_else(|| written.spec.reason.clone()),
         ..written.spec.clone()
     };
@@ -167,8 +169,9 @@ spec:
         let dry = body(&written(None), &args(&["f"]), "7");
         assert_eq!((dry.spec.mode, dry.spec.seed.as_deref()), (Some(Mode::DryRun), Some("7")));
         assert!(dry.metadata.owner_references.is_none() && dry.spec.policy_ref.is_none());
-        let armed = body(&written(None), &args(&["f", "--arm", "--reason", "why"]), "7");
+        let armed = body(&written(None), &args(&["f", "--arm", "--reason", "why", "--plan-hash", "1a2b3c4d"]), "7");
         assert_eq!((armed.spec.mode, armed.spec.reason.as_deref()), (Some(Mode::Armed), Some("why")));
+        assert_eq!((dry.spec.plan_hash, armed.spec.plan_hash.as_deref()), (None, Some("1a2b3c4d")));
     }
 
     #[test]

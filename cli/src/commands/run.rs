@@ -43,7 +43,8 @@ pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
     if args.reason.is_some() || args.wait || args.no_wait {
         return Err(cluster::only("--reason, --wait and --no-wait", "a run of this host lasts as long as its command"));
     }
-    let policies = policies(args)?;
+    let mut policies = policies(args)?;
+    expect(&mut policies, args.plan_hash.as_deref())?;
     let daemon = if args.arm { args.socket.connect(global)? } else { None };
     let (seed, run) = (plan::seed(args.seed.as_deref(), &policies), plan::random());
     let report = match (daemon, args.arm) {
@@ -72,7 +73,14 @@ fn order(global: &Global, args: &Args) -> Result<Order, Failure> {
             .map_err(|e| Failure::usage(format!("write the flags down: {e}"), "use a file instead"))?;
         (text, None)
     };
-    Ok(Order { file: args.what.clone(), text, seed: args.seed.clone(), duration, by: halt::by() })
+    Ok(Order {
+        file: args.what.clone(),
+        text,
+        seed: args.seed.clone(),
+        plan_hash: args.plan_hash.clone(),
+        duration,
+        by: halt::by(),
+    })
 }
 
 fn dry(global: &Global, policies: &[Policy], seed: String, run: String) -> Result<Report, Failure> {
@@ -166,6 +174,24 @@ pub(crate) fn outcome(plans: &[Plan], injections: &[Injection], followed: &Follo
     let idle = plans.iter().filter(|p| !p.acts()).map(follow::outcome_of_plan);
     let acted = injections.iter().map(|i| followed.outcome(i));
     Outcome::worst(idle.chain(acted)).unwrap_or(Outcome::Inconclusive)
+}
+
+/// Notes the plan that a run has to come to.
+///
+/// # Errors
+/// It is about several policies, or it is no hash.
+pub fn expect(policies: &mut [Policy], hash: Option<&str>) -> Result<(), Failure> {
+    let Some(hash) = hash else { return Ok(()) };
+    let good = hash.len() == 8 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    match policies {
+        [policy] if good => policy.plan_hash = Some(hash.to_owned()),
+        [_] => {
+            let hint = "write the eight digits that the plan shows";
+            return Err(Failure::usage(format!("--plan-hash: `{hash}` is no hash of a plan"), hint));
+        }
+        _ => return Err(Failure::usage("--plan-hash is about one policy", "put each policy into a file of its own")),
+    }
+    Ok(())
 }
 
 fn policies(args: &Args) -> Result<Vec<Policy>, Failure> {

@@ -64,6 +64,7 @@ fn read(order: &Order) -> Result<Vec<Policy>, Failure> {
             duration::parse(asked).map_err(|why| Failure::usage(format!("--for: {why}"), "write it like 30s or 5m"))?;
         policies.iter_mut().try_for_each(|policy| run::shorter(policy, asked))?;
     }
+    run::expect(&mut policies, order.plan_hash.as_deref())?;
     Ok(policies)
 }
 

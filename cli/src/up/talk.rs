@@ -33,6 +33,8 @@ pub struct Order {
     /// What stands in it.
     pub text: String,
     pub seed: Option<String>,
+    /// As `--plan-hash` has it.
+    pub plan_hash: Option<String>,
     /// As `--for` has it.
     pub duration: Option<String>,
     /// Who says to ask, for people.

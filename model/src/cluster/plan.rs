@@ -187,6 +187,7 @@ pub fn plan(world: &World, input: &RunInput, now: Seconds) -> ClusterPlan {
     }
     refuse(&mut plan, refusals);
     plan.hash = hash(&plan);
+    plan.refusals.extend(input.policy.expects_another(&plan.hash));
     plan
 }
 

@@ -314,3 +314,24 @@ fn of_several_faults_the_seed_draws_one_and_the_plan_is_that_of_this_fault_alone
     }
     assert_eq!(drawn.len(), 4);
 }
+
+#[test]
+fn a_plan_that_was_asked_for_is_carried_out_and_no_other() {
+    let one = || policy("selector: {matchLabels: {app: web}}", "count: 1", "podDelete: {}", "");
+    let shown = plan(&shop(), &input(one()), NOW);
+    let asked = |world: &World, seed: &str| {
+        let policy = crate::policy::Policy { plan_hash: Some(shown.hash.clone()), ..one() };
+        plan(world, &super::RunInput { seed: seed.into(), ..input(policy) }, NOW)
+    };
+    assert_eq!((asked(&shop(), "42").refusals.len(), asked(&shop(), "42").hash), (0, shown.hash.clone()));
+    assert_eq!(reasons(&asked(&shop(), "43")), ["TargetsChanged"], "another draw");
+    // Whoever was picked is another pod by now.
+    let victim = shown.targets().next().unwrap().pod.clone();
+    let replaced = with(shop(), &victim, |p| p.uid = "uid-new".into());
+    let plan = asked(&replaced, "42");
+    assert_eq!((reasons(&plan), plan.acts()), (vec!["TargetsChanged"], false));
+    assert!(plan.refusals[0].to_string().contains(&shown.hash), "{}", plan.refusals[0]);
+    // What is no target of it may come and go.
+    let others = with(shop(), &victim, |p| p.ready = true);
+    assert!(asked(&others, "42").acts());
+}

@@ -4,6 +4,7 @@ use crate::fault::Fault;
 use crate::faults::{Drawn, Faults};
 use crate::gate::Gate;
 use crate::pick::{Order, Pick};
+use crate::refusal::Refusal;
 use crate::schedule::{Group, Schedule};
 use crate::select::Selector;
 use crate::wire::{self, ChaosPolicy, ChaosRun, Metadata, PolicySpec};
@@ -34,6 +35,8 @@ pub struct Policy {
     pub mode: Mode,
     /// The seed that a ChaosRun fixes; a seed from the command line wins.
     pub seed: Option<String>,
+    /// The hash of the plan that a run has to come to; see [`Refusal::TargetsChanged`].
+    pub plan_hash: Option<String>,
     pub experiment: Experiment,
     /// When it runs by itself.
     pub schedule: Option<Schedule>,
@@ -98,6 +101,12 @@ impl Policy {
 }
 
 impl Policy {
+    /// Returns a "no" where a run has to come to another plan than this one.
+    pub(crate) fn expects_another(&self, found: &str) -> Option<Refusal> {
+        let expected = self.plan_hash.as_deref().filter(|expected| *expected != found)?;
+        Some(Refusal::TargetsChanged { expected: expected.to_owned(), found: found.to_owned() })
+    }
+
     /// Returns the policy with the one fault that a run with this seed does: itself where it lists one only.
     pub fn settled(&self, seed: &str) -> Cow<'_, Self> {
         let Some((fault, drawn)) = self.experiment.faults.as_ref().and_then(|faults| faults.draw(seed)) else {

@@ -137,6 +137,10 @@ pub struct RunSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<text::Free<253>>")]
     pub seed: Option<String>,
+    /// The plan that it has to come to, as a dry run showed it (`status.plan.hash`): another one is not carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::PlanHash>")]
+    pub plan_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<text::Free<1024>>")]
     pub reason: Option<String>,

@@ -46,6 +46,7 @@ pub(crate) fn policy(object: &ChaosPolicy, site: Site) -> Result<Policy, Vec<Pro
             suspend: spec.suspend.unwrap_or(false),
             mode: mode(spec.mode),
             seed: None,
+            plan_hash: None,
             experiment,
             schedule: match schedule {
                 None => None,
@@ -81,6 +82,7 @@ pub(crate) fn run(object: &ChaosRun, site: Site) -> Result<Policy, Vec<Problem>>
             let place = root.field("seed");
             name::plain(seed, 253, &place).then(|| seed.clone())
         });
+        let plan_hash = spec.plan_hash.clone().filter(|hash| is_hash(hash, &root.field("planHash")));
         let experiment = experiment::check(spec.experiment.as_ref(), &root.field("experiment"))?;
         Some(Policy {
             name,
@@ -88,6 +90,7 @@ pub(crate) fn run(object: &ChaosRun, site: Site) -> Result<Policy, Vec<Problem>>
             suspend: false,
             mode: mode(spec.mode),
             seed,
+            plan_hash,
             experiment,
             schedule: None,
             group,
@@ -96,6 +99,15 @@ pub(crate) fn run(object: &ChaosRun, site: Site) -> Result<Policy, Vec<Problem>>
         })
     });
     book.close(checked)
+}
+
+/// Eight digits, as plans show them.
+fn is_hash(text: &str, place: &Place<'_>) -> bool {
+    let good = text.len() == 8 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if !good {
+        place.wrong(format!("`{text}` is no hash of a plan"), "write the eight digits that the plan shows");
+    }
+    good
 }
 
 /// The group of a run that a schedule began.

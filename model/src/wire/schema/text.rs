@@ -108,6 +108,8 @@ texts! {
     TimeZone: 64, r"^[A-Za-z][-+A-Za-z0-9_/]*$";
     /// What is asked over HTTP, in the clear.
     Url: 2048, r"^http://[^/?#@ ]+(/[!-~]*)?$";
+    /// A plan's hash.
+    PlanHash: 8, r"^[0-9a-f]{8}$";
     /// A refusal or failure in one word.
     Reason: 64, r"^[A-Z][A-Za-z0-9]*$";
 }

@@ -104,7 +104,7 @@ pub fn forbidden(address: IpAddr) -> Option<&'static str> {
 }
 
 /// Returns the IPv4 address that an IPv6 one stands for: mapped (`::ffff:`), compatible (`::`), translated
-/// (`64:ff9b::`, RFC 6052) or tunnelled (`2002:`, RFC 3056).
+/// (`64:ff9b::`, RFC 6052; `64:ff9b:1::`, RFC 8215) or tunnelled (`2002:`, RFC 3056).
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let [a, b, c, d, e, f, g, h] = v6.segments();
@@ -112,6 +112,7 @@ fn embedded(address: IpAddr) -> IpAddr {
     match (a, b, [c, d, e]) {
         (0, 0, [0, 0, 0]) if f == 0xffff || (f == 0 && g != 0) => v4(g, h),
         (0x64, 0xff9b, [0, 0, 0]) if f == 0 => v4(g, h),
+        (0x64, 0xff9b, [1, ..]) => v4(g, h),
         (0x2002, high, [low, ..]) => v4(high, low),
         _ => address,
     }
@@ -130,6 +131,7 @@ mod tests {
             "::ffff:127.0.0.1",
             "::127.0.0.1",
             "64:ff9b::7f00:1",
+            "64:ff9b:1::a9fe:a9fe",
             "2002:7f00:1::1",
             "169.254.169.254",
             "::ffff:169.254.169.254",

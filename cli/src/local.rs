@@ -60,18 +60,18 @@ pub fn halted(global: &Global) -> Result<Halted, String> {
     }
 }
 
-/// Tells the command's own thread what the agent attests.
+/// Tells the command's own thread what the agent attests, among whatever else that hears.
 #[derive(Debug)]
-pub struct Teller(pub Sender<Note>);
+pub struct Teller<T>(pub Sender<T>);
 
-impl Witness for Teller {
+impl<T: From<Note> + Send> Witness for Teller<T> {
     fn attested(&mut self, attestation: &Attestation) {
         // Nobody listens any more once the command has printed its end.
-        drop(self.0.send(Note::Attested(Box::new(attestation.clone()))));
+        drop(self.0.send(Note::Attested(Box::new(attestation.clone())).into()));
     }
 
     fn swept(&mut self, found: &[String], failed: &[String]) {
-        drop(self.0.send(Note::Swept { found: found.to_vec(), failed: failed.to_vec() }));
+        drop(self.0.send(Note::Swept { found: found.to_vec(), failed: failed.to_vec() }.into()));
     }
 }
 
@@ -89,16 +89,9 @@ impl Agents for LocalAgent<'_> {
 ///
 /// # Errors
 /// Refused, with what to do: another process holds it, or it cannot be used.
-pub fn start(global: &Global, notes: Sender<Note>) -> Result<Agent, Failure> {
-    start_with(global, Box::new(Teller(notes)))
-}
-
-/// Starts the agent that holds the state directory, and tells this witness.
-///
-/// # Errors
-/// As [`start`].
-pub fn start_with(global: &Global, witness: Box<dyn Witness>) -> Result<Agent, Failure> {
+pub fn start<T: From<Note> + Send + 'static>(global: &Global, notes: Sender<T>) -> Result<Agent, Failure> {
     root()?;
+    let witness = Box::new(Teller(notes));
     let started = local::start(&global.state_dir, global.lease, WorkerProgram::this_binary(), witness);
     started.map_err(|error| refused(&error))
 }

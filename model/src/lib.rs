@@ -33,6 +33,7 @@ pub mod gate;
 pub mod guard;
 pub mod halt;
 pub mod injection;
+mod number;
 pub mod pick;
 pub mod plan;
 pub mod policy;

@@ -232,6 +232,11 @@ fn scope(world: &World, network: &Network, netns: &NetNsTarget, target: &str) ->
     }
 }
 
+/// Returns whether a text may be a plan's hash: eight digits, as plans show them.
+pub fn is_hash(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 fn hash(plan: &Plan) -> String {
     let done = (
         &plan.fault,

@@ -11,6 +11,7 @@ use crate::commands::print;
 use crate::commands::schedule::Args;
 use crate::failure::Failure;
 use crate::render;
+use crate::render::instant::{local, second};
 use jiff::{SignedDuration, Timestamp};
 use rumpus_cluster::{ChaosLedger, ChaosPolicy};
 use rumpus_model::cluster::World;
@@ -153,7 +154,7 @@ fn tell(
     }
     report.runs.extend(found.slots.into_iter().map(|(group, slot)| Due {
         at: second(slot.at),
-        local: slot.at.to_zoned(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string(),
+        local: local(slot.at, &zone),
         namespace: namespace.clone(),
         policy: name.clone(),
         group,
@@ -163,10 +164,6 @@ fn tell(
 
 fn parsed(object: &ChaosPolicy) -> Result<Policy, String> {
     Policy::from_spec(object.namespace(), object.name(), &object.spec, Site::Cluster)
-}
-
-fn second(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -182,9 +182,8 @@ pub(crate) fn outcome(plans: &[Plan], injections: &[Injection], followed: &Follo
 /// It is about several policies, or it is no hash.
 pub fn expect(policies: &mut [Policy], hash: Option<&str>) -> Result<(), Failure> {
     let Some(hash) = hash else { return Ok(()) };
-    let good = hash.len() == 8 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     match policies {
-        [policy] if good => policy.plan_hash = Some(hash.to_owned()),
+        [policy] if rumpus_model::plan::is_hash(hash) => policy.plan_hash = Some(hash.to_owned()),
         [_] => {
             let hint = "write the eight digits that the plan shows";
             return Err(Failure::usage(format!("--plan-hash: `{hash}` is no hash of a plan"), hint));

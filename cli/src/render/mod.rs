@@ -6,6 +6,7 @@ pub mod cluster_plan;
 pub mod doctor;
 pub mod explain;
 pub mod halt;
+pub mod instant;
 pub mod lint;
 pub mod plan;
 pub mod residue;

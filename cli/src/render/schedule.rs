@@ -1,5 +1,6 @@
 //! What policies will do by themselves, as a table.
 
+use super::instant::second;
 use super::table::table;
 use super::text::{safe, wrap};
 use crate::cluster::schedule::Report;
@@ -93,7 +94,7 @@ fn past(run: &Entry) -> Vec<String> {
     };
     let note = run.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
     vec![
-        run.began.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        second(run.began),
         safe(&run.policies.join(", "), CELL),
         safe(run.by.as_deref().unwrap_or("schedule"), CELL),
         safe(&format!("{outcome}{note}"), CELL),

@@ -56,6 +56,12 @@ pub(super) enum Event {
     },
 }
 
+impl From<Note> for Event {
+    fn from(note: Note) -> Self {
+        Self::Agent(note)
+    }
+}
+
 /// The daemon.
 pub(super) struct Daemon<S> {
     pub(super) global: Global,

@@ -23,31 +23,16 @@ use crate::local::{self, Note};
 use crate::signals;
 use daemon::{Daemon, Event};
 use jiff::Timestamp;
-use rumpus_agent::ports::Witness;
 use rumpus_agent::resolve::chain;
 use rumpus_agent::state_dir::Observer;
 use rumpus_controller::host::folder::{self, Folder};
 use rumpus_controller::host::history::History;
 use rumpus_controller::host::store::FileStore;
-use rumpus_model::injection::Attestation;
 use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 
 /// Exit code of something that is not back as it was.
 const RESTORE: u8 = 5;
-
-/// Tells the daemon's thread what the agent attests.
-struct Teller(Sender<Event>);
-
-impl Witness for Teller {
-    fn attested(&mut self, attestation: &Attestation) {
-        drop(self.0.send(Event::Agent(Note::Attested(Box::new(attestation.clone())))));
-    }
-
-    fn swept(&mut self, found: &[String], failed: &[String]) {
-        drop(self.0.send(Event::Agent(Note::Swept { found: found.to_vec(), failed: failed.to_vec() })));
-    }
-}
 
 /// Serves until it is told to end.
 ///
@@ -60,7 +45,7 @@ pub fn run(global: &Global, args: &Args) -> Result<u8, Failure> {
     let asked = events.clone();
     signals::take_over(move |a| drop(asked.send(Event::Agent(Note::Asked(a)))))
         .map_err(|e| Failure::refused(format!("take over signals: {e}"), "run it from a shell or a unit of its own"))?;
-    let agent = local::start_with(global, Box::new(Teller(events.clone())))?;
+    let agent = local::start(global, events.clone())?;
     let started = host(&global.state_dir).and_then(|host| {
         let history = History::open(FileStore::in_folder(&global.state_dir), Timestamp::now()).map_err(|error| {
             let hint =

@@ -1,5 +1,6 @@
 //! What a daemon's policies will do by themselves, and what its last runs did. Pure.
 
+use crate::render::instant::{local, second};
 use jiff::{SignedDuration, Timestamp};
 use rumpus_controller::host::history::Entry;
 use rumpus_controller::host::judge::Judged;
@@ -92,8 +93,7 @@ pub(super) fn report<'a>(
         });
         let Some(schedule) = &listed.schedule else { continue };
         runs.extend(slots.into_iter().map(|slot| {
-            let zoned = slot.at.to_zoned(schedule.calendar.zone.clone());
-            let local = zoned.strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string();
+            let local = local(slot.at, &schedule.calendar.zone);
             (slot.at, Due { at: second(slot.at), local, policy: listed.policy.name.clone(), armed })
         }));
     }
@@ -122,10 +122,6 @@ pub(super) fn ahead(look: Look<'_>, listed: &Listed, to: Timestamp) -> Vec<Slot>
         now: look.now,
     };
     ahead_on_host(&ask).slots.into_iter().map(|(_, slot)| slot).collect()
-}
-
-pub(super) fn second(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

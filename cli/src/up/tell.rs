@@ -1,7 +1,8 @@
 //! What the daemon says: a line for each thing that happens, and each thing that is wrong once.
 
-use super::report::{Look, ahead, second};
+use super::report::{Look, ahead};
 use crate::render;
+use crate::render::instant::second;
 use crate::signals::Asked;
 use jiff::{SignedDuration, Timestamp};
 use owo_colors::OwoColorize;

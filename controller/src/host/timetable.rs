@@ -143,10 +143,8 @@ fn one(look: &Look<'_>, listed: &Listed, schedule: &Schedule, answer: &mut Answe
     let until = schedule.until(last);
     let own = |running: &&Running| running.policies.contains(&who.policy);
     let still: Vec<&Running> = look.running.iter().filter(own).collect();
-    let judged = schedule.may_begin(&record, last, look.now).and_then(|()| match still.first() {
-        Some(run) if schedule.concurrency == Concurrency::Forbid => Err(Skip::StillRunning { run: run.run.clone() }),
-        Some(_) | None => Ok(()),
-    });
+    let running = still.first().map(|running| running.run.as_str());
+    let judged = schedule.may_begin_beside(&record, last, look.now, running);
     match judged {
         Err(skip) => answer.acts.push(Act::Pass { who, slot: last.clone(), why: skip.into() }),
         Ok(()) if schedule.concurrency == Concurrency::Replace && !still.is_empty() => {

@@ -4,6 +4,7 @@
 use super::pod::Pod;
 use super::select::{Candidate, Found, Reason};
 use super::world::{Owner, Text, World};
+use crate::number::whole;
 use std::collections::BTreeMap;
 
 /// The owner's annotation: a whole number from 0 to 100, with or without `%`.
@@ -18,9 +19,7 @@ const KEPT: usize = 60;
 /// What stands there instead; such an owner's pods are not taken.
 pub fn read(text: &str) -> Result<u8, Text> {
     let number = text.strip_suffix('%').unwrap_or(text);
-    // `parse` alone takes a sign.
-    let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    let percent = number.parse().ok().filter(|percent| digits && *percent <= 100);
+    let percent = whole(number).filter(|percent| *percent <= 100);
     percent.ok_or_else(|| text.chars().take(KEPT).collect::<String>().into())
 }
 

@@ -6,6 +6,7 @@
 
 use super::pod::Pod;
 use super::select::Reason;
+use crate::number::whole;
 use std::cmp::Ordering;
 
 /// The highest weight.
@@ -27,9 +28,7 @@ pub(crate) fn of(pod: &Pod, key: &str) -> Result<u16, Reason> {
 }
 
 fn read(text: &str) -> Option<u16> {
-    // `parse` alone takes a sign.
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|weight| digits && *weight <= HEAVIEST)
+    whole(text).filter(|weight| *weight <= HEAVIEST)
 }
 
 /// A pod's place in the order in which pods are taken; the lowest first.

@@ -8,6 +8,7 @@ use super::pod::Pod;
 use super::rollout::Rollout;
 use super::says::Says;
 use crate::engine::Engine;
+use crate::number::whole;
 use crate::scope::{Direction, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -128,15 +129,7 @@ pub const MAX_PODS: &str = "rumpus.dev/max-pods";
 impl Namespace {
     /// Reads a namespace; `max_pods` is what the annotation says, where there is one.
     pub fn new(labels: Labels, max_pods: Option<&str>) -> Self {
-        // `parse` alone takes a sign.
-        let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let number = |text: &str| Some(text).filter(digits).and_then(|text| text.parse().ok());
-        Self {
-            labels,
-            max_pods: max_pods.map(|text| number(text).ok_or_else(|| text.into())),
-            freeze: None,
-            says: None,
-        }
+        Self { labels, max_pods: max_pods.map(|text| whole(text).ok_or_else(|| text.into())), freeze: None, says: None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rates: at most so many runs within any stretch of a length, counted from records of what really began. Pure.
 
 use crate::duration;
+use crate::number::whole;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 use std::str::FromStr;
@@ -73,8 +74,7 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, String> {
         let form = || format!("`{text}` is no rate: write runs and a stretch, such as 20/1d");
         let (runs, per) = text.split_once('/').ok_or_else(form)?;
-        let digits = !runs.is_empty() && runs.bytes().all(|b| b.is_ascii_digit());
-        let runs: u32 = runs.parse().ok().filter(|_| digits).ok_or_else(form)?;
+        let runs: u32 = whole(runs).ok_or_else(form)?;
         let per = duration::parse(per).map_err(|why| format!("{}: {why}", form()))?;
         if !(1..=MOST).contains(&runs) || !(SHORTEST..=LONGEST).contains(&per) {
             let (least, most) = (duration::show(SHORTEST), duration::show(LONGEST));

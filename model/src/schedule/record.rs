@@ -2,7 +2,7 @@
 
 use super::calendar::Calendar;
 use super::rate::Rate;
-use super::{Schedule, Since, Slot};
+use super::{Concurrency, Schedule, Since, Slot};
 use crate::wire::ledger::Group;
 use jiff::Timestamp;
 
@@ -179,5 +179,23 @@ impl Schedule {
             return Err(Skip::RateExhausted { of: "this group".into(), rate, next });
         }
         Ok(())
+    }
+
+    /// As [`Schedule::may_begin`], beside a run of the same policy and group that has not ended.
+    ///
+    /// # Errors
+    /// It may not, and never will.
+    pub fn may_begin_beside(
+        &self,
+        record: &Record,
+        slot: &Slot,
+        now: Timestamp,
+        running: Option<&str>,
+    ) -> Result<(), Skip> {
+        self.may_begin(record, slot, now)?;
+        match running {
+            Some(run) if self.concurrency == Concurrency::Forbid => Err(Skip::StillRunning { run: run.to_owned() }),
+            Some(_) | None => Ok(()),
+        }
     }
 }

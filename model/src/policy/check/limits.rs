@@ -1,6 +1,7 @@
 //! How much may be down at once.
 
 use super::place::Place;
+use crate::number::whole;
 use crate::policy::{Amount, Limits, SingleReplica};
 use crate::wire::{self, NumberOrText};
 
@@ -57,8 +58,7 @@ fn amount(written: Option<&NumberOrText>, place: &Place<'_>) -> Option<Option<Am
         None => return Some(None),
         Some(NumberOrText::Number(n)) => u32::try_from(*n).ok().map(Amount::Count),
         Some(NumberOrText::Text(text)) => {
-            let digits = text.strip_suffix('%').filter(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()));
-            digits.and_then(|d| d.parse().ok()).filter(|p| *p <= 100).map(Amount::Percent)
+            text.strip_suffix('%').and_then(whole).filter(|p| *p <= 100).map(Amount::Percent)
         }
     };
     if parsed.is_none() {

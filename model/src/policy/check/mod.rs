@@ -6,6 +6,7 @@
 use super::problem::Problem;
 use super::{Mode, Policy, Site};
 use crate::fault::Fault;
+use crate::plan;
 use crate::schedule::Group;
 use crate::wire::{self, API_VERSION, ChaosPolicy, ChaosRun, Metadata, Object, RunSpec};
 use jiff::Timestamp;
@@ -103,7 +104,7 @@ pub(crate) fn run(object: &ChaosRun, site: Site) -> Result<Policy, Vec<Problem>>
 
 /// Eight digits, as plans show them.
 fn is_hash(text: &str, place: &Place<'_>) -> bool {
-    let good = text.len() == 8 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let good = plan::is_hash(text);
     if !good {
         place.wrong(format!("`{text}` is no hash of a plan"), "write the eight digits that the plan shows");
     }

@@ -1,8 +1,10 @@
 //! Steady state: why nothing is checked, or what must be well before anything begins.
 
 use super::experiment::time;
+use super::name;
 use super::place::Place;
 use crate::gate::{Gate, HttpProbe, Probe, WorkloadProbe};
+use crate::number::whole;
 use crate::wire::{self, Role};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -73,8 +75,7 @@ fn gates(written: &[wire::Check], place: &Place<'_>) -> Option<Vec<Gate>> {
 fn gate(check: &wire::Check, place: &Place<'_>) -> Option<Option<Gate>> {
     let at = place.field("name");
     let Some(name) = &check.name else { return at.missing("give it a name, as refusals will show it") };
-    if name.trim().is_empty() || name.chars().count() > 63 {
-        at.wrong("is empty, or longer than 63 characters", "");
+    if !name::plain(name.trim(), 63, &at) {
         return None;
     }
     match check.role {
@@ -106,13 +107,7 @@ fn workload(written: &wire::KubernetesCheck, place: &Place<'_>) -> Option<Worklo
     let kind = written.kind.or_else(|| place.field("kind").missing("write Deployment, StatefulSet or DaemonSet"));
     let at = place.field("name");
     let name = written.name.clone().or_else(|| at.missing("name a workload of this namespace"));
-    let name = name.filter(|name| {
-        let good = !name.is_empty() && name.len() <= 253 && !name.contains('/');
-        if !good {
-            at.wrong(format!("`{name}` is no name"), "only workloads of the policy's own namespace can be asked");
-        }
-        good
-    });
+    let name = name.filter(|name| name::object(name, &at));
     Some(WorkloadProbe { kind: kind?.name(), name: name? })
 }
 
@@ -177,10 +172,7 @@ fn parts(url: &str) -> Result<(String, u16, String), &'static str> {
     }
     let port = match port {
         None => 80,
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
-            digits.parse().ok().filter(|p| *p > 0).ok_or("has no port")?
-        }
-        Some(_) => return Err("has no port"),
+        Some(port) => whole(port).filter(|p| *p > 0).ok_or("has no port")?,
     };
     Ok((host.to_ascii_lowercase(), port, path.to_owned()))
 }

@@ -219,12 +219,8 @@ impl Timetable {
             let starting = self.starts.get(&(uid.clone(), group.clone())).map(|start| &start.run.key.name);
             let running = ctx.runs.values().find(|run| run.is_of(uid, &group));
             let still = starting.or_else(|| running.map(|run| &run.key().name));
-            let judged = read.schedule.may_begin(record, &slot, ctx.now.wall).and_then(|()| match still {
-                Some(run) if read.schedule.concurrency == Concurrency::Forbid => {
-                    Err(Skip::StillRunning { run: run.clone() })
-                }
-                Some(_) | None => exhausted.map_or(Ok(()), Err),
-            });
+            let judged = read.schedule.may_begin_beside(record, &slot, ctx.now.wall, still.map(String::as_str));
+            let judged = judged.and(exhausted.map_or(Ok(()), Err));
             if let Err(skip) = judged {
                 book.change(&who, Change::Pass(slot.clone()));
                 line.skip(&group, &slot, skip.reason(), skip.to_string());

@@ -114,6 +114,36 @@ fn a_nodes_agent_is_the_one_of_its_own_name() {
 }
 
 #[test]
+fn a_node_has_an_agent_while_the_pod_before_it_is_still_listed() {
+    let daemon_set = owner("DaemonSet", "rumpus-agent");
+    let on = |deleted: Option<&str>, ready: &str| {
+        let mut pod = pod("rumpus-agent-x", &daemon_set);
+        pod.metadata.namespace = Some("rumpus".into());
+        pod.metadata.deletion_timestamp = deleted.map(|at| of(json!(at)));
+        pod.status = of(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}));
+        pod
+    };
+    let going = || on(Some("2023-11-14T22:13:00Z"), "False");
+    let present = |pods: Vec<(&str, SlimPod)>| {
+        let mut observed = Observed::new("rumpus");
+        let node: SlimNode = of(json!({"metadata": {"name": "node-1"}}));
+        let agent: ChaosNode = of(json!({"apiVersion": "rumpus.dev/v1alpha1", "kind": "ChaosNode",
+            "metadata": {"name": "node-1"}, "spec": {}, "status": {"heartbeat": "2023-11-14T22:13:00Z"}}));
+        whole(&mut observed, Change::Node, vec![("a", node)]);
+        whole(&mut observed, Change::ChaosNode, vec![("1", agent)]);
+        whole(&mut observed, Change::Pod, pods);
+        let nodes = snapshot(&mut observed).nodes.unwrap();
+        nodes["node-1"].agent.as_ref().unwrap().present.clone()
+    };
+    assert_eq!(present(vec![("a", going()), ("b", on(None, "True"))]), Ok(()));
+    assert_eq!(present(vec![("b", going()), ("a", on(None, "True"))]), Ok(()));
+    let not_ready = Err("the agent's pod is not Ready".to_owned());
+    assert_eq!(present(vec![("a", going()), ("b", on(None, "False"))]), not_ready);
+    assert_eq!(present(vec![("a", going())]), not_ready);
+    assert_eq!(present(vec![]), Err("there is no pod of the agent".to_owned()));
+}
+
+#[test]
 fn a_pod_that_goes_is_news_and_one_that_only_changes_its_labels_is_none() {
     let mut observed = Observed::new("rumpus");
     let web = || pod("web-0", &owner("StatefulSet", "web"));

@@ -51,12 +51,7 @@ impl Observed {
 
     fn nodes(&self, now: super::At) -> Known<BTreeMap<Text, Node>> {
         self.chaos_nodes.known(now.boot).map_err(|why| Unknown { why })?;
-        let agents: BTreeMap<&str, bool> = self
-            .pods
-            .rows()
-            .filter(|(_, p)| *p.namespace == *self.release_namespace && is_agent(p))
-            .filter_map(|(_, p)| Some((p.node.as_deref()?, p.ready && !p.terminating)))
-            .collect();
+        let agents = self.agents();
         let mut chaos_nodes: BTreeMap<&str, &NodeRow> = BTreeMap::new();
         for (_, row) in self.chaos_nodes.rows() {
             // Of two of one name the first by UID counts.
@@ -70,6 +65,21 @@ impl Observed {
             })
             .collect()
         })
+    }
+
+    /// Returns of each node with a pod of the agent whether one of them is there to work: the DaemonSet makes the next
+    /// one as soon as the last process of the old one has ended, while the old pod is still listed.
+    fn agents(&self) -> BTreeMap<&str, bool> {
+        let mut agents = BTreeMap::new();
+        for (_, pod) in self.pods.rows() {
+            if *pod.namespace == *self.release_namespace
+                && is_agent(pod)
+                && let Some(node) = pod.node.as_deref()
+            {
+                *agents.entry(node).or_default() |= pod.ready && !pod.terminating;
+            }
+        }
+        agents
     }
 
     fn services(&self, now: Duration) -> Known<Vec<Service>> {

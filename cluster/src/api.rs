@@ -1,6 +1,7 @@
 //! The calls: each with a time limit, each strict about fields that are not known, none of them repeated if it writes.
 
 use crate::error::{Call, Error};
+use crate::only::Only;
 use futures_util::stream::{BoxStream, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta};
 use kube::api::{
@@ -214,21 +215,21 @@ impl Cluster {
         self.send(call::<K>("patch", "", namespace, name), request).await
     }
 
-    /// Says what the whole status is (a status has one writer), of the object with this UID where one is given.
+    /// Says what the whole status is (a status has one writer).
     ///
     /// # Errors
-    /// [`Error::Conflict`] if it is another one; no good answer within the limit.
+    /// [`Error::Conflict`] if it is not the one that is meant; no good answer within the limit.
     pub async fn apply_status<K: Kind>(
         &self,
         writer: Writer,
         namespace: &str,
         name: &str,
-        uid: Option<&str>,
+        only: Only<'_>,
         status: &(impl Serialize + Sync),
     ) -> Result<K, Error> {
         let call = call::<K>("patch", "status", namespace, name);
-        if let Some(uid) = uid {
-            return self.status_of(writer, call, (namespace, name, uid), status).await;
+        if let Some(test) = only.test() {
+            return self.status_of(writer, call, (namespace, name, only), test, status).await;
         }
         let body = json!({
             "apiVersion": K::api_version(&()),
@@ -241,18 +242,19 @@ impl Cluster {
         self.send(call, request).await
     }
 
-    /// The API server looks at no UID that comes with the status of a custom resource: its metadata is put back before
+    /// The API server looks at no metadata that comes with the status of a custom resource: it is put back before
     /// anything is compared (apiextensions-apiserver v0.36.3, `PrepareForUpdate` in
     /// `pkg/registry/customresource/status_strategy.go`). So the patch itself tests it, on the object that it changes.
     async fn status_of<K: Kind>(
         &self,
         writer: Writer,
         call: Call,
-        (namespace, name, uid): (&str, &str, &str),
+        (namespace, name, only): (&str, &str, Only<'_>),
+        (field, value): (&str, &str),
         status: &(impl Serialize + Sync),
     ) -> Result<K, Error> {
         let steps = json!([
-            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": format!("/metadata/{field}"), "value": value},
             {"op": "add", "path": "/status", "value": status},
         ]);
         let steps = serde_json::from_value(steps).map_err(|source| unsendable(&call, source))?;
@@ -264,8 +266,8 @@ impl Cluster {
         };
         // A test that fails is answered as a status that breaks a rule is.
         match self.get::<PartialObjectMeta<K>>(namespace, name).await {
-            Ok(there) if there.metadata.uid.as_deref() != Some(uid) => {
-                Err(Error::Conflict { call, message: "another object has its name".into() })
+            Ok(there) if !only.is(&there.metadata) => {
+                Err(Error::Conflict { call, message: format!("its {field} is another one") })
             }
             Err(gone @ Error::NotFound { .. }) => Err(gone),
             Ok(_) | Err(_) => Err(error),

@@ -8,6 +8,7 @@ pub mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
 pub mod kinds;
+mod only;
 pub mod watch;
 
 #[cfg(test)]
@@ -17,4 +18,5 @@ pub use api::{AGENT, CLI, CONTROLLER, Cluster, Item, Query, Unread, Writer};
 pub use connect::{ConnectError, in_cluster, kubeconfig};
 pub use error::{Call, Error};
 pub use kinds::{ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosPolicy, ChaosRun, Object};
+pub use only::Only;
 pub use watch::{Seen, Watching};

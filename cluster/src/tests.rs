@@ -3,6 +3,7 @@
 use crate::api::{AGENT, CLI, CONTROLLER, Query};
 use crate::error::Error;
 use crate::fake::{Answer, Asked, server};
+use crate::only::Only;
 use crate::kinds::{ChaosHalt, ChaosInjection, Object};
 use crate::watch::{Seen, Watching};
 use futures_util::StreamExt;
@@ -64,7 +65,7 @@ async fn writes_are_strict_named_and_sent_once() {
     assert!(matches!(error, Error::Server { code: 503, .. }) && error.is_unknown(), "{error:?}");
     cluster.merge(CONTROLLER, &object, json!({"spec": {}})).await.unwrap_err();
     let status = json!({"state": "Accepted"});
-    cluster.apply_status::<ChaosInjection>(AGENT.dry(), "shop", "x-r1", None, &status).await.unwrap_err();
+    cluster.apply_status::<ChaosInjection>(AGENT.dry(), "shop", "x-r1", Only::Name, &status).await.unwrap_err();
     cluster.delete::<ChaosHalt>(CLI, "", "stop", "uid-stop", Some(0)).await.unwrap();
     cluster.evict(CONTROLLER, "shop", "web-0", "uid-web", None).await.unwrap_err();
     let calls = calls.all();
@@ -84,28 +85,35 @@ async fn writes_are_strict_named_and_sent_once() {
 
 /// The API server answers a test that fails as it answers a status that breaks a rule.
 #[tokio::test]
-async fn a_status_is_for_the_object_with_its_uid_or_for_none() {
+async fn a_status_is_for_the_object_that_is_meant_or_for_none() {
     let refused = Answer::Status(422, "Invalid", "the server rejected our request".into());
-    let there = |uid: &str| Answer::Object(json!({"metadata": {"name": "x-r1", "uid": uid}}));
+    let there = |uid: &str, version: &str| {
+        Answer::Object(json!({"metadata": {"name": "x-r1", "uid": uid, "resourceVersion": version}}))
+    };
     let gone = Answer::Status(404, "NotFound", "gone".into());
     type Is = fn(&Error) -> bool;
-    let cases: [(Answer, Is); 3] = [
-        (there("another"), |e| matches!(e, Error::Conflict { .. })),
-        (there("uid-x"), |e| matches!(e, Error::Invalid { .. })),
-        (gone, |e| matches!(e, Error::NotFound { .. })),
+    let (uid, version) = (Only::Uid("uid-x"), Only::Version("7"));
+    let cases: [(Only<'_>, Answer, Is); 6] = [
+        (uid, there("another", "7"), |e| matches!(e, Error::Conflict { .. })),
+        (uid, there("uid-x", "8"), |e| matches!(e, Error::Invalid { .. })),
+        (uid, gone.clone(), |e| matches!(e, Error::NotFound { .. })),
+        (version, there("uid-x", "8"), |e| matches!(e, Error::Conflict { .. })),
+        (version, there("uid-x", "7"), |e| matches!(e, Error::Invalid { .. })),
+        (version, gone, |e| matches!(e, Error::NotFound { .. })),
     ];
-    for (read, is) in cases {
+    for (only, read, is) in cases {
         let (patched, shown) = (refused.clone(), read.clone());
         let answer = move |asked: &Asked| if asked.method == Method::PATCH { patched.clone() } else { read.clone() };
         let (cluster, calls) = server(LIMIT, answer);
         let status = json!({"state": "Accepted"});
-        let written = cluster.apply_status::<ChaosInjection>(AGENT, "shop", "x-r1", Some("uid-x"), &status).await;
+        let written = cluster.apply_status::<ChaosInjection>(AGENT, "shop", "x-r1", only, &status).await;
         let error = written.unwrap_err();
         assert!(is(&error), "{shown:?}: {error:?}");
         let patch = &calls.all()[0];
         assert_eq!(patch.path, "/apis/rumpus.dev/v1alpha1/namespaces/shop/chaosinjections/x-r1/status");
         assert!(patch.query.contains("fieldValidation=Strict"), "{patch:?}");
-        let test = json!({"op": "test", "path": "/metadata/uid", "value": "uid-x"});
+        let (field, value) = only.test().unwrap();
+        let test = json!({"op": "test", "path": format!("/metadata/{field}"), "value": value});
         assert_eq!(patch.body, json!([test, {"op": "add", "path": "/status", "value": status}]));
     }
 }

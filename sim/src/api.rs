@@ -154,7 +154,7 @@ pub enum Request {
     },
     RunStatus {
         key: Key,
-        uid: String,
+        version: String,
         status: Box<RunStatus>,
     },
     /// By a user: `spec.stop`.
@@ -269,10 +269,13 @@ impl Api {
             Request::Delete { kind, key, uid } => self.delete(kind, &key, uid.as_deref()),
             Request::Phase { key, version, phase, never_armed } => self.phase(&key, &version, phase, never_armed),
             Request::InjectionStatus { key, uid, status } => self.injection_status(&key, &uid, *status),
-            Request::RunStatus { key, uid, status } => {
-                let Object::Run(mut run) = self.find_uid(Kind::Run, &key, &uid)? else { return Err(No::NotFound) };
+            Request::RunStatus { key, version, status } => {
+                let Object::Run(mut run) = self.find(Kind::Run, &key)? else { return Err(No::NotFound) };
+                if run.metadata.resource_version.as_deref() != Some(&version) {
+                    return Err(No::Conflict);
+                }
                 if run.status.as_ref() == Some(&*status) {
-                    return Ok(Reply::Done);
+                    return Ok(Reply::One(Box::new(Object::Run(run))));
                 }
                 // The schema's rule: a finished run stays finished.
                 let finished = |status: &RunStatus| status.state == Some(RunState::Finished);

@@ -55,7 +55,6 @@ enum Asked {
     /// `true`: a read.
     Lease(bool),
     Op(OpId),
-    Written(OpId),
     /// A recovery's injections; its runs are asked for next.
     Injections(OpId),
     Runs(OpId, Vec<InjectionSeen>),
@@ -283,7 +282,6 @@ impl Controller {
                         Outcome::Ledger(Box::new(LedgerSeen { resource_version: op.to_string(), spec: *spec }))
                     }
                     Act::SetPhase { phase: Phase::Cancelled, .. } if net.plant == Some(Plant::NoCancel) => continue,
-                    Act::WriteStatus { .. } if net.plant == Some(Plant::LostRunStatus) => Outcome::Done,
                     Act::Review { .. } => Outcome::Reviewed { denied: Vec::new() },
                     // No experiment of a world has a gate over the network.
                     Act::AskGates(gates) => {
@@ -313,13 +311,11 @@ impl Controller {
                     | Act::DeletePod(_)
                     | Act::EvictPod(_)
                     | Act::WriteStatus { .. } => {
-                        let written = matches!(act, Act::WriteStatus { .. });
-                        let asked = if written { Asked::Written(op) } else { Asked::Op(op) };
                         if let Act::DeletePod(pod) | Act::EvictPod(pod) = &act {
                             net.check.wanted.insert(pod.uid.clone());
                         }
                         if let Some(request) = request(act, net.plant, op) {
-                            process.asked.insert(net.call(life, LIMIT, request), asked);
+                            process.asked.insert(net.call(life, LIMIT, request), Asked::Op(op));
                         }
                         continue;
                     }
@@ -352,7 +348,6 @@ impl Controller {
                 process.asked.insert(id, Asked::Floor);
             }
             (Asked::Lease(reads), answer) => self.elect(net, told_of_lease(answer, reads)),
-            (Asked::Written(op), Ok(_)) => self.step(net, Event::Done { op, outcome: Outcome::Done }),
             (Asked::Injections(op), Ok(Reply::Many(all))) => {
                 let injections = all.iter().filter_map(injection).map(|i| seen::injection(i)).collect();
                 let id = net.call(life, LIMIT, Request::List(Kind::Run));
@@ -362,7 +357,7 @@ impl Controller {
                 let runs = all.iter().filter_map(run).collect();
                 self.step(net, Event::Done { op, outcome: Outcome::Recovered { runs, injections } });
             }
-            (Asked::Injections(op) | Asked::Runs(op, _) | Asked::Op(op) | Asked::Written(op), answer) => {
+            (Asked::Injections(op) | Asked::Runs(op, _) | Asked::Op(op), answer) => {
                 self.step(net, Event::Done { op, outcome: outcome(answer) });
             }
         }

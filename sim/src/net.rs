@@ -8,7 +8,7 @@ use crate::queue::Queue;
 use crate::schedule::{Deed, Schedule, Then, Verb, What, Who};
 use crate::story::Story;
 use crate::world::Happening;
-use rumpus_model::wire::PolicySpec;
+use rumpus_model::wire::{PolicySpec, RunStatus};
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -368,8 +368,9 @@ fn show(request: &Request) -> Option<String> {
         )),
         Request::Policy(key, _) => Some(format!("policy {} is another", key.name)),
         Request::Phase { key, phase, version, .. } => Some(format!("{phase:?} {} if v{version}", key.name)),
-        Request::RunStatus { key, status, .. } => {
-            Some(format!("status {} {:?} {:?} {:?}", key.name, status.state, status.verdict, status.confirmation))
+        Request::RunStatus { key, version, status } => {
+            let RunStatus { state, verdict, confirmation, .. } = &**status;
+            Some(format!("status {} {state:?} {verdict:?} {confirmation:?} if v{version}", key.name))
         }
         Request::Ledger { version, spec, .. } => {
             let runs: Vec<&str> = spec.reservations.iter().map(|r| r.name.as_str()).collect();

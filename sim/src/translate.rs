@@ -44,7 +44,9 @@ pub(crate) fn request(act: Act, plant: Option<Plant>, op: OpId) -> Option<Reques
             let uid = Some(pod.uid).filter(|_| plant != Some(Plant::PodByName));
             Some(Request::Delete { kind: Kind::Pod, key: pod.key, uid })
         }
-        Act::WriteStatus { key, uid, status } => Some(Request::RunStatus { key, uid, status }),
+        // It is told as written, and was not.
+        Act::WriteStatus { key, .. } if plant == Some(Plant::LostRunStatus) => Some(Request::Get(Kind::Run, key)),
+        Act::WriteStatus { key, resource_version: version, status } => Some(Request::RunStatus { key, version, status }),
     }
 }
 

@@ -4,7 +4,7 @@
 //! two objects of no node, and believes only a denial that names the policy.
 
 use super::desk::Guard;
-use rumpus_cluster::{AGENT, ChaosInjection, ChaosNode, Cluster, Error};
+use rumpus_cluster::{AGENT, ChaosInjection, ChaosNode, Cluster, Error, Only};
 use serde_json::json;
 use std::time::Duration;
 
@@ -24,10 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Tries both.
 pub async fn attempt(cluster: &Cluster, namespace: &str) -> Result<(), String> {
     let status = json!({"state": "Lost"});
-    let answer = cluster.apply_status::<ChaosInjection>(AGENT.dry(), namespace, NAME, None, &status).await;
+    let answer = cluster.apply_status::<ChaosInjection>(AGENT.dry(), namespace, NAME, Only::Name, &status).await;
     denied(INJECTIONS, answer.map(drop))?;
     let status = json!({"admission": "proven"});
-    let answer = cluster.apply_status::<ChaosNode>(AGENT.dry(), "", NAME, None, &status).await;
+    let answer = cluster.apply_status::<ChaosNode>(AGENT.dry(), "", NAME, Only::Name, &status).await;
     denied(NODES, answer.map(drop))
 }
 

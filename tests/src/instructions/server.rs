@@ -3,7 +3,7 @@
 use crate::clusters::{NOW, cluster, service};
 use anyhow::{Context as _, Result, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
-use rumpus_controller::cluster::core::event::{Act, Command, Event, InjectionSeen, Key, LedgerSeen, Now, Outcome};
+use rumpus_controller::cluster::core::event::{Act, Command, Event, InjectionSeen, Key, LedgerSeen, Now, Outcome, RunSeen};
 use rumpus_controller::cluster::core::{Core, Settings};
 use rumpus_model::cluster::{World, plan};
 use rumpus_model::schedule::rate::Rates;
@@ -20,6 +20,7 @@ const STEPS: usize = 10_000;
 pub(super) struct Server {
     pub(super) core: Core,
     pub(super) injections: BTreeMap<String, InjectionSeen>,
+    run: Option<RunSeen>,
     world: World,
     version: u64,
 }
@@ -57,7 +58,7 @@ impl Server {
         let (core, command) = leading()?;
         let mut world = cluster(pods, 10, nodes);
         world.services = Ok(vec![service(&world, "db", [10, 96, 0, 7], &["web-0", "web-1"])]);
-        let mut server = Self { core, injections: BTreeMap::new(), world, version: 1 };
+        let mut server = Self { core, injections: BTreeMap::new(), run: None, world, version: 1 };
         server.carry_out(vec![command])?;
         Ok(server)
     }
@@ -69,6 +70,9 @@ impl Server {
 
     /// Tells the controller something, and carries out what comes of it until it has come to rest.
     pub(super) fn tell(&mut self, event: Event) -> Result<()> {
+        if let Event::Run(run) = &event {
+            self.run = Some((**run).clone());
+        }
         let commands = self.core.step(now(), event);
         self.carry_out(commands)
     }
@@ -105,7 +109,14 @@ impl Server {
                 spec.phase = phase;
                 self.put(key, *spec)
             }
-            Act::WriteStatus { .. } | Act::Tell(_) => Outcome::Done,
+            Act::WriteStatus { resource_version, status, .. } => {
+                let version = self.next_version();
+                let run = self.run.as_mut().context("there is no run")?;
+                ensure!(run.resource_version == resource_version, "it is written on a version that is not the last one");
+                (run.resource_version, run.status) = (version, *status);
+                Outcome::Run(Box::new(run.clone()))
+            }
+            Act::Tell(_) => Outcome::Done,
             Act::Revise { .. }
             | Act::Agenda(_)
             | Act::ReadGroups { .. }

@@ -17,7 +17,7 @@ use crate::driver::Agent;
 use crate::kernel::timer::boottime;
 use crate::resolve::chain;
 use futures_util::StreamExt;
-use rumpus_cluster::{AGENT, ChaosHalt, ChaosInjection, ChaosNode, Cluster, Error, Query, Watching};
+use rumpus_cluster::{AGENT, ChaosHalt, ChaosInjection, ChaosNode, Cluster, Error, Only, Query, Watching};
 use rumpus_model::halt::Halt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -248,7 +248,7 @@ impl Serve {
             let status = self.node.status(active, self.desk.guard(), Clock.now());
             let name = self.config.node.clone();
             self.spawn(async move {
-                let answer = cluster.apply_status::<ChaosNode>(AGENT, "", &name, None, &status).await;
+                let answer = cluster.apply_status::<ChaosNode>(AGENT, "", &name, Only::Name, &status).await;
                 Note::NodeReported(answer.map(drop))
             });
             return;
@@ -266,7 +266,7 @@ impl Serve {
         self.spawn(async move {
             let uid = what;
             let stored =
-                cluster.apply_status::<ChaosInjection>(AGENT, &name.namespace, &name.name, Some(&uid), &status);
+                cluster.apply_status::<ChaosInjection>(AGENT, &name.namespace, &name.name, Only::Uid(&uid), &status);
             let answer = stored.await.map(drop);
             Note::Reported { uid, last, answer }
         });

@@ -70,7 +70,9 @@ pub(crate) async fn carry_out(cluster: &Cluster, instance: &str, asker: &Asker, 
         Act::WriteGroups { name, resource_version, spec } => {
             or(ledger::write(cluster, &name, resource_version, *spec).await)
         }
-        Act::WriteStatus { key, uid, status } => or(status::write(cluster, &key, &uid, &status).await),
+        Act::WriteStatus { key, resource_version, status } => {
+            or(status::write(cluster, &key, &resource_version, &status).await)
+        },
         Act::WritePolicyStatus { key, uid, status } => or(status::write_policy(cluster, &key, &uid, &status).await),
         Act::Tell(telling) => or(events::tell(cluster, instance, &telling).await),
     }

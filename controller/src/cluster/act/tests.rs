@@ -109,17 +109,17 @@ fn path_is_eviction(calls: &Calls) -> bool {
 }
 
 #[tokio::test]
-async fn a_status_is_applied_whole_to_the_run_with_this_uid() {
+async fn a_status_is_written_whole_to_this_version_of_the_run() {
     let act = Act::WriteStatus {
         key: Key { namespace: "shop".into(), name: "a".into() },
-        uid: "uid-a".into(),
+        resource_version: "7".into(),
         status: Box::new(RunStatus::default()),
     };
     let (_, calls) = asked(act, Answer::Status(500, "InternalError", "x".into())).await;
     let call = &calls.all()[0];
     assert!(call.path.ends_with("/chaosruns/a/status"), "{}", call.path);
     assert!(call.query.contains("fieldManager=rumpus-controller"));
-    assert_eq!(call.body[0], json!({"op": "test", "path": "/metadata/uid", "value": "uid-a"}));
+    assert_eq!(call.body[0], json!({"op": "test", "path": "/metadata/resourceVersion", "value": "7"}));
 }
 
 #[tokio::test]

@@ -193,9 +193,10 @@ pub enum Act {
         resource_version: Option<String>,
         spec: Box<LedgerSpec>,
     },
+    /// Answered with the run as it is then; a conflict where it is of another version.
     WriteStatus {
         key: Key,
-        uid: Uid,
+        resource_version: String,
         status: Box<RunStatus>,
     },
     /// What a policy's schedule will do.

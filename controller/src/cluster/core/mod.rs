@@ -213,13 +213,11 @@ impl Core {
         if !self.leads() {
             return Vec::new();
         }
-        match self.runs.get_mut(&uid) {
-            Some(run) => run.observe(seen),
-            None => {
-                self.runs.insert(uid.clone(), Run::new(seen));
-                self.hand_over();
-            }
+        if self.runs.contains_key(&uid) {
+            return self.advance_after(now, &uid, |run| run.observe(seen));
         }
+        self.runs.insert(uid.clone(), Run::new(seen));
+        self.hand_over();
         self.advance_one(now, &uid)
     }
 
@@ -298,8 +296,16 @@ impl Core {
 
     /// Advances one run or orphan; if that freed something that others wait for, those too.
     fn advance_one(&mut self, now: Now, uid: &Uid) -> Vec<Command> {
+        self.advance_after(now, uid, |_| ())
+    }
+
+    /// The same, once the run has learnt something.
+    fn advance_after(&mut self, now: Now, uid: &Uid, learn: impl FnOnce(&mut Run)) -> Vec<Command> {
         let mut commands = Vec::new();
-        self.with_run(now, uid, &mut commands, |run, ctx| run.advance(ctx));
+        self.with_run(now, uid, &mut commands, |run, ctx| {
+            learn(run);
+            run.advance(ctx);
+        });
         self.advance_orphans(now, &mut commands);
         self.keep_ledger(now, &mut commands);
         commands

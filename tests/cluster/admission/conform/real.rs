@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rumpus_cluster::api::Kind as Stored;
 use rumpus_cluster::{
+    Only, 
     AGENT, CLI, CONTROLLER, ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosPolicy, ChaosRun, Cluster, Error,
     Query,
 };
@@ -94,15 +95,15 @@ impl Real {
                 let node = self.caller.get(&format!("{RUMPUS}/namespaces/{namespace}/chaosinjections/{name}")).await;
                 let node = node.body["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
                 let agent = self.agent(&node);
-                agent.apply_status::<ChaosInjection>(AGENT, &namespace, &name, Some(&uid), &status).await.map(one)
+                agent.apply_status::<ChaosInjection>(AGENT, &namespace, &name, Only::Uid(&uid), &status).await.map(one)
             }
-            Request::RunStatus { key: Key { namespace, name }, uid, status } => self
+            Request::RunStatus { key: Key { namespace, name }, version, status } => self
                 .controller
-                .apply_status::<ChaosRun>(CONTROLLER, &namespace, &name, Some(&uid), &status)
+                .apply_status::<ChaosRun>(CONTROLLER, &namespace, &name, Only::Version(&version), &status)
                 .await
                 .map(one),
             Request::NodeStatus { name, status } => {
-                self.agent(&name).apply_status::<ChaosNode>(AGENT, "", &name, None, &status).await.map(one)
+                self.agent(&name).apply_status::<ChaosNode>(AGENT, "", &name, Only::Name, &status).await.map(one)
             }
             Request::Phase { key, version, phase, never_armed } => {
                 let mut patch = json!({ "spec": { "phase": phase } });

@@ -142,8 +142,8 @@ impl Script {
             }
             70..79 => {
                 let key = self.name(Kind::Run);
-                let uid = self.uid(Kind::Run, &key, model, 850);
-                Request::RunStatus { key, uid, status: Box::new(self.run_status()) }
+                let version = self.version(Kind::Run, &key, model);
+                Request::RunStatus { key, version, status: Box::new(self.run_status()) }
             }
             79..85 => {
                 let key = self.name(Kind::Injection);

@@ -44,8 +44,11 @@ impl Translation {
                 }
             }
             Request::Delete { uid, .. } => *uid = uid.take().map(|uid| self.uid(&uid)),
-            Request::InjectionStatus { uid, .. } | Request::RunStatus { uid, .. } => *uid = self.uid(uid),
-            Request::Ledger { version, .. } | Request::Phase { version, .. } | Request::Renew { version, .. } => {
+            Request::InjectionStatus { uid, .. } => *uid = self.uid(uid),
+            Request::Ledger { version, .. }
+            | Request::Phase { version, .. }
+            | Request::Renew { version, .. }
+            | Request::RunStatus { version, .. } => {
                 *version = self.version(version);
             }
             Request::Get(..)

@@ -90,6 +90,18 @@ impl Run {
         }
     }
 
+    /// The last word of a controller of an earlier term came late, and before any of ours: nothing was begun in this term,
+    /// because that waits until our own word is written. So it stands, and what is there of the run is taken back.
+    pub(super) fn finished_elsewhere(&mut self) {
+        if self.shares.iter().any(|s| s.armed_at.is_some()) || self.pods.any_begun() {
+            // Nobody who keeps the rules wrote that.
+            self.cause.get_or_insert(Cause::Interrupted { what: "its status was written by somebody else" });
+            return;
+        }
+        self.stage = Stage::Finished;
+        self.status = self.written.clone();
+    }
+
     /// Looks where a live run stands, and ends it once nothing is left to wait for.
     pub(super) fn judge(&mut self, ctx: &mut Ctx<'_>) {
         let settled = |s: &Share| s.settled(ctx.ended.get(s.node()));
@@ -216,13 +228,13 @@ impl Run {
         if self.gone {
             self.take_away(ctx);
         }
-        if self.status.confirmation != Some(Confirmation::Unconfirmed) {
-            return;
-        }
         for share in &mut self.shares {
             if let Some(act) = share.next(ctx.now, *ctx.next_op, super::super::share::Wish::Cancel) {
                 ctx.ask(act);
             }
+        }
+        if self.status.confirmation != Some(Confirmation::Unconfirmed) {
+            return;
         }
         let says = |s: &Share| s.settled(ctx.ended.get(s.node())).is_some() || s.node_says(ctx.ended.get(s.node()));
         let unsure = |s: &&Share| !says(s);

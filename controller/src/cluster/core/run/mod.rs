@@ -146,6 +146,8 @@ pub(crate) struct Run {
     status: RunStatus,
     written: RunStatus,
     sent: Option<Box<RunStatus>>,
+    /// Its version may be another one by now: it is read before it is written again.
+    doubt: bool,
     status_op: Option<OpId>,
     status_retry: Retry,
     told: BTreeSet<&'static str>,
@@ -179,6 +181,7 @@ impl Run {
             written: status.clone(),
             status,
             sent: None,
+            doubt: false,
             status_op: None,
             status_retry: Retry::default(),
             told: BTreeSet::new(),
@@ -252,14 +255,20 @@ impl Run {
 
     /// Returns whether anything is left to be done or to be waited for.
     pub(crate) fn is_open(&self, ended: &BTreeMap<String, BTreeSet<Uid>>) -> bool {
-        let written = self.gone || (self.status == self.written && self.status_op.is_none());
+        let written = self.gone || self.status == self.written;
         !self.is_finished() || !written || self.shares.iter().any(|s| s.settled(ended.get(s.node())).is_none())
     }
 
     /// Takes in a newer version of its object.
     pub(crate) fn observe(&mut self, seen: RunSeen) {
-        if is_newer(&seen.resource_version, &self.seen.resource_version) {
-            self.seen = seen;
+        if !is_newer(&seen.resource_version, &self.seen.resource_version) {
+            return;
+        }
+        self.doubt = false;
+        self.written = seen.status.clone();
+        self.seen = seen;
+        if self.has_ended() && !self.is_finished() {
+            self.finished_elsewhere();
         }
     }
 

@@ -4,6 +4,7 @@
 use super::pods::{Pods, Standing};
 use super::{Ctx, Run, Stage};
 use crate::cluster::core::event::{Act, Now, Outcome, Telling};
+use crate::cluster::core::share::is_newer;
 use crate::cluster::core::spec::instant;
 use rumpus_model::cluster::{ClusterPlan, written};
 use rumpus_model::run::Outcome as RunOutcome;
@@ -153,22 +154,44 @@ impl Run {
         if self.gone || !due || same() {
             return;
         }
-        let (key, uid) = (self.seen.key.clone(), self.seen.uid.clone());
-        let op = ctx.ask(Act::WriteStatus { key, uid, status: Box::new(self.status.clone()) });
-        self.status_op = Some(op);
-        self.sent = Some(Box::new(self.status.clone()));
+        let key = self.seen.key.clone();
+        if self.doubt {
+            self.status_op = Some(ctx.ask(Act::ReadRun(key)));
+            return;
+        }
+        let (resource_version, status) = (self.seen.resource_version.clone(), Box::new(self.status.clone()));
+        self.sent = Some(status.clone());
+        self.status_op = Some(ctx.ask(Act::WriteStatus { key, resource_version, status }));
     }
 
     pub(super) fn status_written(&mut self, now: Now, outcome: Outcome) {
         self.status_op = None;
         let sent = self.sent.take();
         match (outcome, sent) {
-            (Outcome::Done, Some(sent)) => {
-                self.status_retry.succeeded();
-                self.written = *sent;
-            }
+            (Outcome::Run(seen), _) if seen.uid != self.seen.uid => self.gone = true,
             (Outcome::Missing, _) => self.gone = true,
-            // A conflict may be about its uid, and then its watch says that it is gone; or somebody else was quicker.
+            (Outcome::Run(seen), Some(sent)) => {
+                self.status_retry.succeeded();
+                let since = is_newer(&self.seen.resource_version, &seen.resource_version);
+                self.observe(*seen);
+                if !since {
+                    // What a server adds or leaves out is no reason to write the same once more.
+                    self.written = *sent;
+                }
+            }
+            (Outcome::Run(seen), None) => {
+                self.doubt = false;
+                // An answer that tells nothing new must not be asked for again at once.
+                if !is_newer(&seen.resource_version, &self.seen.resource_version) {
+                    self.status_retry.failed(now.boot);
+                }
+                self.observe(*seen);
+            }
+            (Outcome::Conflict, Some(_)) => self.doubt = true,
+            (Outcome::Unknown { .. }, Some(_)) => {
+                self.doubt = true;
+                self.status_retry.failed(now.boot);
+            }
             (_, _) => self.status_retry.failed(now.boot),
         }
     }

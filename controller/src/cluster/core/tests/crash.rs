@@ -1,7 +1,9 @@
 //! The process dies between any two effects and is started anew: the end is the same.
 
-use super::fake::Fake;
+use super::fake::{Fake, Wrong};
+use crate::cluster::core::event::Event;
 use rumpus_model::wire::{Confirmation, Phase, RunState, Verdict};
+use std::time::Duration;
 
 fn ended(world: &Fake, case: &str) -> (Option<Verdict>, Option<Confirmation>) {
     let status = world.status("a");
@@ -50,7 +52,7 @@ fn a_plan_that_is_another_one_after_a_crash_is_not_carried_out() {
         let mut world = Fake::new();
         world.run("a", "partition", true);
         world.crash_after = Some(after);
-        world.pass(std::time::Duration::from_millis(50));
+        world.pass(Duration::from_millis(50));
         // While nobody was there a pod was replaced by another one.
         let pod = world.pods.remove("uid-web-0").unwrap();
         world.pods.insert("uid-new".into(), pod);
@@ -93,4 +95,55 @@ fn what_a_predecessor_armed_counts_from_the_take_over() {
     assert_ne!(world.status("a").state, Some(RunState::Finished), "duration + L + 30 s begin anew");
     world.seconds(10);
     assert_eq!(world.status("a").unconfirmed_nodes, ["node-1"]);
+}
+
+#[test]
+fn the_last_word_of_an_earlier_term_that_comes_late_stands_or_changes_nothing() {
+    let mut whole = Fake::new();
+    whole.run("a", "partition", true);
+    whole.seconds(20);
+    let end = ended(&whole, "nothing is late");
+    let mut stood = 0;
+    for later in 1..24 {
+        let mut world = Fake::new();
+        world.guard = vec!["a policy".into()];
+        world.tell(Event::Guard(Ok(world.guard.clone())));
+        world.wrongs.insert("status", [Wrong::Late(later)].into());
+        world.run("a", "partition", true);
+        world.pass(Duration::from_millis(1));
+        // The next controller finds nothing to refuse it for.
+        world.guard.clear();
+        world.done = 0;
+        world.start();
+        world.seconds(60);
+        let case = format!("after {later}: {:?}", world.log);
+        let status = world.status("a");
+        assert_eq!(status.state, Some(RunState::Finished), "{case}");
+        if status.verdict == Some(Verdict::Refused) {
+            stood += 1;
+            assert!(world.hits.is_empty(), "{case}");
+            assert!(world.injections.values().all(|i| i.spec.phase == Phase::Cancelled), "{case}");
+        } else {
+            assert_eq!(ended(&world, &case), end, "{case}");
+            assert_eq!(world.hits.len(), 2, "{case}");
+        }
+    }
+    assert!((1..12).contains(&stood), "{stood}");
+}
+
+#[test]
+fn a_run_that_is_edited_in_the_midst_of_a_write_is_written_all_the_same() {
+    for wrong in [Wrong::Conflict, Wrong::Unseen, Wrong::Lost] {
+        for writes in 0..3 {
+            let mut world = Fake::new();
+            let fine = std::iter::repeat_n(Wrong::Busy, writes);
+            world.wrongs.insert("status", fine.chain([wrong]).collect());
+            world.run("a", "partition", true);
+            world.seconds(4);
+            world.change_run("a", |run| run.spec.reason = Some("edited".into()));
+            world.seconds(60);
+            let case = format!("{wrong:?} after {writes}: {:?}", world.log);
+            assert_eq!(ended(&world, &case).1, Some(Confirmation::Confirmed), "{case}");
+        }
+    }
 }

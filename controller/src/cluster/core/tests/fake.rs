@@ -29,6 +29,8 @@ pub(super) enum Wrong {
     Lost,
     /// No answer, and it was done.
     Unseen,
+    /// No answer, and it is done when so many effects were carried out.
+    Late(usize),
 }
 
 pub(super) struct Fake {
@@ -72,6 +74,7 @@ pub(super) struct Fake {
     /// Die once that many effects were carried out.
     pub(super) crash_after: Option<usize>,
     pub(super) done: usize,
+    late: Option<(usize, Act)>,
     /// Everything that was ever armed or deleted, with how often.
     pub(super) hits: BTreeMap<String, usize>,
     pub(super) told: Vec<String>,
@@ -119,6 +122,7 @@ impl Fake {
             epoch: 0,
             crash_after: None,
             done: 0,
+            late: None,
             hits: BTreeMap::new(),
             told: Vec::new(),
         };
@@ -227,6 +231,9 @@ impl Fake {
             let wrong = self.wrongs.get_mut(name).and_then(VecDeque::pop_front);
             let outcome = self.answer(command.act, wrong);
             self.done += 1;
+            if let Some((_, act)) = self.late.take_if(|(when, _)| *when == self.done) {
+                drop(self.carry_out(act));
+            }
             assert!(
                 self.done < before + 1000,
                 "it never comes to rest: {:?}",
@@ -251,6 +258,10 @@ impl Fake {
             Some(Wrong::Lost) => Outcome::Unknown { why: why() },
             Some(Wrong::Unseen) => {
                 drop(self.carry_out(act));
+                Outcome::Unknown { why: why() }
+            }
+            Some(Wrong::Late(when)) => {
+                self.late = Some((when, act));
                 Outcome::Unknown { why: why() }
             }
         }
@@ -303,15 +314,21 @@ impl Fake {
             }
             Act::DeleteInjection { key, uid } => self.delete_injection(&key, uid),
             Act::DeletePod(pod) | Act::EvictPod(pod) => self.remove(pod),
-            Act::WriteStatus { key, status, .. } => {
+            Act::WriteStatus { key, resource_version, status } => {
                 self.log.push(format!("status {} {:?}", key.name, status.state.unwrap_or(RunState::Pending)));
                 let version = self.next_version();
                 let Some(run) = self.runs.values_mut().find(|r| r.key == key) else { return Outcome::Missing };
+                if run.resource_version != resource_version {
+                    return Outcome::Conflict;
+                }
+                if run.status.state == Some(RunState::Finished) && status.state != run.status.state {
+                    return Outcome::Refused { why: "a finished run stays finished".into() };
+                }
                 run.status = *status;
                 run.resource_version = version;
-                let seen = run.clone();
-                self.tell(Event::Run(Box::new(seen)));
-                Outcome::Done
+                let seen = Box::new(run.clone());
+                self.tell(Event::Run(seen.clone()));
+                Outcome::Run(seen)
             }
             Act::WritePolicyStatus { status, .. } => {
                 self.policy_status = Some(*status);

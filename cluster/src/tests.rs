@@ -3,8 +3,8 @@
 use crate::api::{AGENT, CLI, CONTROLLER, Query};
 use crate::error::Error;
 use crate::fake::{Answer, Asked, server};
-use crate::only::Only;
 use crate::kinds::{ChaosHalt, ChaosInjection, Object};
+use crate::only::Only;
 use crate::watch::{Seen, Watching};
 use futures_util::StreamExt;
 use http::Method;

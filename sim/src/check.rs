@@ -9,7 +9,7 @@ use crate::world::node_name;
 use rumpus_agent::cluster::halts;
 use rumpus_cluster::{ChaosNode, ChaosRun};
 use rumpus_model::halt::Reach;
-use rumpus_model::wire::{Confirmation, Mode, NodeStatus, RunState};
+use rumpus_model::wire::{Confirmation, Mode, NodeStatus, RunState, Verdict};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -23,6 +23,8 @@ const DELTA: Duration = Duration::from_secs(1);
 
 /// How long a request may be on its way: what it says is older than that then.
 const LATE: Duration = Duration::from_secs(30);
+/// How long after its policy was written a run that was on its way by then may be refused.
+const EDITED: Duration = Duration::from_secs(5);
 /// So long before the end nothing may be written any more.
 const QUIET: Duration = Duration::from_secs(60);
 /// How much may wait at rest: a few timers of each process.
@@ -89,8 +91,12 @@ pub struct Check {
     halts: BTreeMap<String, Duration>,
     /// Runs that have to be refused: `namespace/name`.
     pub invalid: BTreeSet<String>,
-    /// Slots of schedules of which a run was created.
-    slots_begun: BTreeSet<String>,
+    /// Slots of schedules of which a run did something: its UID.
+    slots_begun: BTreeMap<String, String>,
+    /// When a policy was written last by a user.
+    pub edited: Option<Duration>,
+    /// Runs of slots that were refused right after their policy was edited: it may say no by then.
+    excused: BTreeSet<String>,
     pub broken: Option<String>,
     /// The world ends before everything is quiet.
     pub short: bool,
@@ -130,20 +136,42 @@ impl Check {
         }
         if let Request::Create(object) = request
             && let Object::Run(run) = &**object
+            && run.spec.slot.is_some()
             && answer.is_ok()
         {
+            self.sometimes("a schedule begins a run");
+        }
+        if let Request::RunStatus { .. } = request
+            && let Ok(Reply::One(object)) = answer
+            && let Object::Run(run) = &**object
+        {
             self.began(run);
+            let refused = run.status.as_ref().is_some_and(|s| s.verdict == Some(Verdict::Refused));
+            if refused && run.spec.slot.is_some() && self.edited.is_some_and(|at| now < at + EDITED) {
+                self.excused.insert(run.uid().to_owned());
+            }
         }
     }
 
-    /// S14: of a slot there is one run, ever.
+    /// S14: of a slot one run does something, ever, or says that it would have.
     fn began(&mut self, run: &ChaosRun) {
-        let (Some(slot), Some(policy)) = (&run.spec.slot, &run.spec.policy_ref) else { return };
-        self.sometimes("a schedule begins a run");
+        let (Some(slot), Some(policy), Some(status)) = (&run.spec.slot, &run.spec.policy_ref, &run.status) else {
+            return;
+        };
+        let did = match status.state {
+            None | Some(RunState::Pending | RunState::Gating) => false,
+            Some(RunState::Injecting | RunState::Running | RunState::Ending) => true,
+            Some(RunState::Finished) => status.verdict == Some(Verdict::NotApplicable),
+        };
+        if !did {
+            return;
+        }
         let mode = if run.spec.mode == Some(Mode::Armed) { "armed" } else { "dry" };
         let policy = policy.name.as_deref().unwrap_or_default();
         let group = run.spec.group.as_deref().unwrap_or_default();
-        if !self.slots_begun.insert(format!("{}/{policy} {group} {slot} {mode}", run.namespace())) {
+        let uid = run.uid().to_owned();
+        let first = self.slots_begun.entry(format!("{}/{policy} {group} {slot} {mode}", run.namespace()));
+        if *first.or_insert_with(|| uid.clone()) != uid {
             self.fail("S14", &format!("slot {slot} of {policy} {group} has a second run: {}", run.name()));
         }
     }

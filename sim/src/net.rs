@@ -180,7 +180,12 @@ impl Net {
     /// A request of somebody who is never cut off and never unsure.
     pub fn by_hand(&mut self, who: &str, request: Request) -> Answer {
         let shown = show(&request).unwrap_or_default();
+        let makes = matches!(&request, Request::Create(object) if object.kind() == Kind::Policy);
+        let edits = makes || matches!(request, Request::Policy(..));
         let answer = self.api.carry_out(request);
+        if edits && answer.is_ok() {
+            self.check.edited = Some(self.now);
+        }
         let line = format!("{who}: {shown} -> {}", result(&answer));
         self.tell(&line);
         self.spread();

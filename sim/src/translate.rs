@@ -46,7 +46,9 @@ pub(crate) fn request(act: Act, plant: Option<Plant>, op: OpId) -> Option<Reques
         }
         // It is told as written, and was not.
         Act::WriteStatus { key, .. } if plant == Some(Plant::LostRunStatus) => Some(Request::Get(Kind::Run, key)),
-        Act::WriteStatus { key, resource_version: version, status } => Some(Request::RunStatus { key, version, status }),
+        Act::WriteStatus { key, resource_version: version, status } => {
+            Some(Request::RunStatus { key, version, status })
+        }
     }
 }
 

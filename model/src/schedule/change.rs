@@ -28,6 +28,8 @@ pub enum Change {
     Pass(Slot),
     /// A slot's run begins; the instant tells ours from another's. With the policy's rate.
     Take(Slot, Timestamp, Option<Rate>),
+    /// A slot that was begun has this run, by its UID; the first one counts.
+    Bind { slot: String, run: String },
     /// What was begun at that instant has ended.
     Settle { begun: Timestamp, acted: bool },
 }
@@ -47,8 +49,11 @@ pub fn apply(records: &mut Records, most: usize, who: &Who, change: &Change) -> 
     match change {
         Change::Pass(slot) if !record.is_taken(slot) => record.pass(slot),
         Change::Take(slot, at, rate) if !record.is_taken(slot) => record.take(slot, *at, *rate),
+        Change::Bind { slot, run } if record.is_free(slot) => record.run = Some(run.clone()),
         Change::Settle { begun, acted } if record.begun == Some(*begun) => record.settle(*acted),
-        Change::Seen(_) | Change::Pass(_) | Change::Take(..) | Change::Settle { .. } => return false,
+        Change::Bind { .. } | Change::Seen(_) | Change::Pass(_) | Change::Take(..) | Change::Settle { .. } => {
+            return false;
+        }
     }
     true
 }

@@ -16,6 +16,8 @@ pub struct Record {
     pub seen: Timestamp,
     /// The last slot that was taken: no slot up to it runs, or runs again.
     pub slot: Option<String>,
+    /// The run that has that slot (its UID), once it was seen.
+    pub run: Option<String>,
     /// When a run was begun of which it is not known whether it acted.
     pub begun: Option<Timestamp>,
     /// When a run acted last.
@@ -61,7 +63,7 @@ impl Skip {
 impl Record {
     /// A group that was never looked at before.
     pub fn new(now: Timestamp) -> Self {
-        Self { seen: now, slot: None, begun: None, hit: None, recent: Vec::new() }
+        Self { seen: now, slot: None, run: None, begun: None, hit: None, recent: Vec::new() }
     }
 
     /// Reads what a Ledger holds.
@@ -73,6 +75,7 @@ impl Record {
         Ok(Self {
             seen: written.seen.parse()?,
             slot: written.slot.clone(),
+            run: written.run.clone(),
             begun: instant(&written.begun)?,
             hit: instant(&written.hit)?,
             recent: written.recent.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
@@ -88,6 +91,7 @@ impl Record {
             dry_run,
             seen: text(self.seen),
             slot: self.slot.clone(),
+            run: self.run.clone(),
             begun: self.begun.map(text),
             hit: self.hit.map(text),
             recent: self.recent.iter().copied().map(text).collect(),
@@ -115,6 +119,17 @@ impl Record {
     /// A slot passes without a run.
     pub fn pass(&mut self, slot: &Slot) {
         self.slot = Some(slot.key.clone());
+        self.run = None;
+    }
+
+    /// Returns whether a slot was begun, and no run has it yet.
+    pub fn is_free(&self, slot: &str) -> bool {
+        self.slot.as_deref() == Some(slot) && self.begun.is_some() && self.run.is_none()
+    }
+
+    /// Returns whether this run has the slot.
+    pub fn is_of(&self, slot: &str, run: &str) -> bool {
+        self.slot.as_deref() == Some(slot) && self.run.as_deref() == Some(run)
     }
 
     /// A slot's run begins; `rate` is the policy's.

@@ -9,6 +9,9 @@ use crate::world::node_name;
 use rumpus_model::wire::{ConditionType, Confirmation, InjectionState, Mode, Phase, RunState, Truth};
 use std::time::Duration;
 
+/// What a run of a slot is refused for when its policy was edited while it was on its way.
+const WITHDRAWN: [&str; 5] = ["OutsideWindow", "PolicyDisarmed", "PolicyMismatch", "PolicySuspended", "SlotMissed"];
+
 impl Check {
     /// After all trouble a run on every pod is carried out.
     pub fn works(net: &mut Net) {
@@ -56,7 +59,11 @@ impl Check {
         for run in net.api.runs().filter(|_| net.check.tight) {
             let done = run.status.iter().flat_map(|s| &s.conditions).find(|c| c.type_ == ConditionType::Finished);
             let invalid = net.check.invalid.contains(&format!("{}/{}", run.namespace(), run.name()));
-            let bad = done.filter(|c| !FINE.contains(&c.reason.as_str()) && (c.reason != "Invalid" || !invalid));
+            let excused = net.check.excused.contains(run.uid());
+            let fine = |reason: &str| {
+                FINE.contains(&reason) || (reason == "Invalid" && invalid) || (excused && WITHDRAWN.contains(&reason))
+            };
+            let bad = done.filter(|c| !fine(&c.reason));
             broken.extend(bad.map(|c| ("L5", format!("run {} ended by {}: {}", run.name(), c.reason, c.message))));
         }
         for run in net.api.runs().filter(|r| r.spec.mode != Some(Mode::Armed)) {

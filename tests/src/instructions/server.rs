@@ -3,7 +3,9 @@
 use crate::clusters::{NOW, cluster, service};
 use anyhow::{Context as _, Result, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
-use rumpus_controller::cluster::core::event::{Act, Command, Event, InjectionSeen, Key, LedgerSeen, Now, Outcome, RunSeen};
+use rumpus_controller::cluster::core::event::{
+    Act, Command, Event, InjectionSeen, Key, LedgerSeen, Now, Outcome, RunSeen,
+};
 use rumpus_controller::cluster::core::{Core, Settings};
 use rumpus_model::cluster::{World, plan};
 use rumpus_model::schedule::rate::Rates;
@@ -112,7 +114,10 @@ impl Server {
             Act::WriteStatus { resource_version, status, .. } => {
                 let version = self.next_version();
                 let run = self.run.as_mut().context("there is no run")?;
-                ensure!(run.resource_version == resource_version, "it is written on a version that is not the last one");
+                ensure!(
+                    run.resource_version == resource_version,
+                    "it is written on a version that is not the last one"
+                );
                 (run.resource_version, run.status) = (version, *status);
                 Outcome::Run(Box::new(run.clone()))
             }

@@ -72,7 +72,7 @@ pub(crate) async fn carry_out(cluster: &Cluster, instance: &str, asker: &Asker, 
         }
         Act::WriteStatus { key, resource_version, status } => {
             or(status::write(cluster, &key, &resource_version, &status).await)
-        },
+        }
         Act::WritePolicyStatus { key, uid, status } => or(status::write_policy(cluster, &key, &uid, &status).await),
         Act::Tell(telling) => or(events::tell(cluster, instance, &telling).await),
     }

@@ -6,12 +6,7 @@ use crate::cluster::seen;
 use rumpus_cluster::{CONTROLLER, ChaosPolicy, ChaosRun, Cluster, Error, Only};
 use rumpus_model::wire::{PolicyStatus, RunStatus};
 
-pub(crate) async fn write(
-    cluster: &Cluster,
-    key: &Key,
-    version: &str,
-    status: &RunStatus,
-) -> Result<Outcome, Error> {
+pub(crate) async fn write(cluster: &Cluster, key: &Key, version: &str, status: &RunStatus) -> Result<Outcome, Error> {
     let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
     let run: ChaosRun = cluster.apply_status(CONTROLLER, namespace, name, Only::Version(version), status).await?;
     Ok(Outcome::Run(Box::new(seen::run(&run))))

@@ -364,6 +364,7 @@ impl Core {
         let Term::Leading { epoch } = self.term else { return };
         let Some(mut run) = self.runs.remove(uid) else { return };
         let from = commands.len();
+        let slotted = run.asks_slot().and_then(|seen| self.timetable.slotted(seen));
         let may_plan = !self.runs.values().any(Run::is_planning);
         let mut ctx = Ctx {
             now,
@@ -375,6 +376,7 @@ impl Core {
             ledger: &mut self.ledger,
             ended: &self.ended,
             may_plan,
+            slotted,
             others: &self.runs,
             next_op: &mut self.next_op,
             commands,

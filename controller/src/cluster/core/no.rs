@@ -27,6 +27,8 @@ pub enum No {
     OutsideWindow { now: String },
     #[error("its slot could begin until {until}")]
     SlotMissed { until: String },
+    #[error("slot {slot} is not this run's: it was given to another one, is over, or was never taken")]
+    SlotTaken { slot: String },
     #[error("the policy {policy} leaves its namespace and names no service account")]
     AccountMissing { policy: String },
     #[error("{account} may not delete pods in {}", .namespaces.join(", "))]
@@ -73,6 +75,7 @@ impl No {
             Self::PolicyDisarmed { .. } => "PolicyDisarmed".into(),
             Self::OutsideWindow { .. } => "OutsideWindow".into(),
             Self::SlotMissed { .. } => "SlotMissed".into(),
+            Self::SlotTaken { .. } => "SlotTaken".into(),
             Self::AccountMissing { .. } => "ServiceAccountMissing".into(),
             Self::AccountDenied { .. } => "ServiceAccountDenied".into(),
             Self::AdmissionGuardMissing { .. } => "AdmissionGuardMissing".into(),
@@ -99,7 +102,7 @@ impl No {
             Self::PolicySuspended { .. } | Self::PolicyDisarmed { .. } => {
                 "the next slot goes by what it says now".into()
             }
-            Self::OutsideWindow { .. } | Self::SlotMissed { .. } => {
+            Self::OutsideWindow { .. } | Self::SlotMissed { .. } | Self::SlotTaken { .. } => {
                 "nothing to do: the next slot runs at its own time".into()
             }
             Self::AccountMissing { .. } => "set spec.serviceAccountName in the policy".into(),

@@ -8,9 +8,8 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rumpus_cluster::api::Kind as Stored;
 use rumpus_cluster::{
-    Only, 
     AGENT, CLI, CONTROLLER, ChaosHalt, ChaosInjection, ChaosLedger, ChaosNode, ChaosPolicy, ChaosRun, Cluster, Error,
-    Query,
+    Only, Query,
 };
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_controller::cluster::seen::NEVER_ARMED;

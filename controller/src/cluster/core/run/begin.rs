@@ -6,7 +6,7 @@ use crate::cluster::core::event::{Act, Key, Outcome, PolicySeen, RunSeen};
 use crate::cluster::core::no::No;
 use crate::cluster::core::share::{Share, same};
 use crate::cluster::core::spec;
-use crate::cluster::core::timetable::{Withdrawn, withdrawn};
+use crate::cluster::core::timetable::{Slotted, Withdrawn, withdrawn};
 use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::cluster::{ClusterPlan, RunInput};
 use rumpus_model::duration;
@@ -64,7 +64,15 @@ impl Run {
             let namespaces = self.namespaces();
             return self.question(ctx, Question::Account, Act::Review { account, namespaces });
         }
-        self.ask_for_plan(ctx);
+        match ctx.slotted {
+            Some(Slotted::Anothers) => {
+                let slot = self.seen.spec.slot.clone().unwrap_or_default();
+                self.refuse(ctx, vec![No::SlotTaken { slot }]);
+            }
+            Some(Slotted::Waits) => {}
+            None if self.asks_slot().is_some() => {}
+            Some(Slotted::Ours) | None => self.ask_for_plan(ctx),
+        }
     }
 
     fn ask_for_plan(&mut self, ctx: &mut Ctx<'_>) {

@@ -15,6 +15,7 @@ use super::ledger::Ledger;
 use super::no::No;
 use super::retry::Retry;
 use super::share::{Share, is_newer};
+use super::timetable::Slotted;
 use pods::Pods;
 use rumpus_model::cluster::world::{HaltRow, Place, Reservation};
 use rumpus_model::cluster::{PeerEntry, RunInput, Text};
@@ -48,6 +49,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) ended: &'a BTreeMap<String, BTreeSet<Uid>>,
     /// No other armed run is being planned: what it will hold is not known before it is.
     pub(crate) may_plan: bool,
+    /// Of a run that asks for it: whether it has the slot that it says it is of.
+    pub(crate) slotted: Option<Slotted>,
     pub(crate) others: &'a BTreeMap<Uid, Run>,
     pub(crate) next_op: &'a mut OpId,
     pub(crate) commands: &'a mut Vec<Command>,
@@ -219,6 +222,15 @@ impl Run {
         let (Some(slot), Some(policy)) = (&spec.slot, &spec.policy_ref) else { return false };
         let (policy, group) = (policy.name.as_deref().unwrap_or_default(), spec.group.as_deref().unwrap_or_default());
         self.seen.key.name == run_name(policy, group, slot, !self.is_armed())
+    }
+
+    /// Returns itself if it must not begin before it is written that it has its slot: one that was deleted at once may have
+    /// been created anew by a request that came late.
+    pub(crate) fn asks_slot(&self) -> Option<&RunSeen> {
+        let asks = matches!(self.stage, Stage::New | Stage::Asking(..))
+            && self.state() < RunState::Injecting
+            && self.is_of_slot();
+        asks.then_some(&self.seen)
     }
 
     /// A later run of its schedule takes its place.

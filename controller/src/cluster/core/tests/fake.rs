@@ -314,22 +314,7 @@ impl Fake {
             }
             Act::DeleteInjection { key, uid } => self.delete_injection(&key, uid),
             Act::DeletePod(pod) | Act::EvictPod(pod) => self.remove(pod),
-            Act::WriteStatus { key, resource_version, status } => {
-                self.log.push(format!("status {} {:?}", key.name, status.state.unwrap_or(RunState::Pending)));
-                let version = self.next_version();
-                let Some(run) = self.runs.values_mut().find(|r| r.key == key) else { return Outcome::Missing };
-                if run.resource_version != resource_version {
-                    return Outcome::Conflict;
-                }
-                if run.status.state == Some(RunState::Finished) && status.state != run.status.state {
-                    return Outcome::Refused { why: "a finished run stays finished".into() };
-                }
-                run.status = *status;
-                run.resource_version = version;
-                let seen = Box::new(run.clone());
-                self.tell(Event::Run(seen.clone()));
-                Outcome::Run(seen)
-            }
+            Act::WriteStatus { key, resource_version, status } => self.write_status(&key, &resource_version, *status),
             Act::WritePolicyStatus { status, .. } => {
                 self.policy_status = Some(*status);
                 Outcome::Done
@@ -339,6 +324,23 @@ impl Fake {
                 Outcome::Done
             }
         }
+    }
+
+    fn write_status(&mut self, key: &Key, base: &str, status: RunStatus) -> Outcome {
+        self.log.push(format!("status {} {:?}", key.name, status.state.unwrap_or(RunState::Pending)));
+        let version = self.next_version();
+        let Some(run) = self.runs.values_mut().find(|r| r.key == *key) else { return Outcome::Missing };
+        if run.resource_version != base {
+            return Outcome::Conflict;
+        }
+        if run.status.state == Some(RunState::Finished) && status.state != run.status.state {
+            return Outcome::Refused { why: "a finished run stays finished".into() };
+        }
+        run.status = status;
+        run.resource_version = version;
+        let seen = Box::new(run.clone());
+        self.tell(Event::Run(seen.clone()));
+        Outcome::Run(seen)
     }
 
     fn plan(&self, input: &RunInput, active: &[Reservation]) -> ClusterPlan {

@@ -14,6 +14,7 @@ mod ready;
 mod radius;
 mod refused;
 mod review;
+mod slots;
 mod timetable;
 mod wrong;
 

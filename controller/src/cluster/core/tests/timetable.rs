@@ -85,11 +85,11 @@ impl Fake {
 }
 
 /// In multiples of ten minutes; it is 22:31:40 when a test begins.
-fn tens() -> Value {
+pub(super) fn tens() -> Value {
     json!({"every": "10m"})
 }
 
-fn world() -> Fake {
+pub(super) fn world() -> Fake {
     let mut world = Fake::new();
     world.skew = SignedDuration::from_secs(100);
     world

@@ -59,6 +59,16 @@ pub(super) struct Book {
     trouble: Option<String>,
 }
 
+/// Whether a run has the slot that it says it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slotted {
+    /// It is written.
+    Ours,
+    /// It is on its way, or not known.
+    Waits,
+    Anothers,
+}
+
 /// Whether a slot's beginning is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
@@ -117,6 +127,22 @@ impl Book {
             Some(record) if ours(record) => Taken::Ours,
             Some(_) | None => Taken::Lost,
         }
+    }
+
+    /// Returns whether this run has the slot; asks for it where nobody has it.
+    pub(super) fn held(&mut self, who: &Who, slot: &str, run: &str) -> Slotted {
+        if !self.ready {
+            return Slotted::Waits;
+        }
+        if self.records.groups.get(who).is_some_and(|record| record.is_of(slot, run)) {
+            return Slotted::Ours;
+        }
+        let wish = self.wish.groups.get(who);
+        if wish.is_some_and(|record| record.is_free(slot)) {
+            self.change(who, Change::Bind { slot: slot.to_owned(), run: run.to_owned() });
+            return Slotted::Waits;
+        }
+        if wish.is_some_and(|record| record.is_of(slot, run)) { Slotted::Waits } else { Slotted::Anothers }
     }
 
     /// Returns the next effect.
@@ -243,7 +269,7 @@ fn apply(held: &mut Held, who: &Who, change: &Change) -> bool {
                 starts.remove(place);
             }
         }
-        Change::Seen(_) | Change::Pass(_) | Change::Settle { .. } => {}
+        Change::Bind { .. } | Change::Seen(_) | Change::Pass(_) | Change::Settle { .. } => {}
     }
     true
 }

@@ -31,6 +31,7 @@ mod book_tests;
 mod line;
 mod show;
 
+pub(crate) use book::Slotted;
 pub use line::Calendars;
 pub(crate) use line::{Withdrawn, withdrawn};
 
@@ -119,19 +120,23 @@ impl Timetable {
 
     /// A run has ended, or was found ended: whether it acted decides whether it counts.
     pub(crate) fn finished(&mut self, run: &RunSeen) {
-        let (Some(slot), Some(policy)) = (&run.spec.slot, &run.spec.policy_ref) else { return };
-        let who = Who {
-            policy: policy.name.clone().unwrap_or_default(),
-            dry_run: run.spec.mode != Some(Mode::Armed),
-            group: run.spec.group.clone().unwrap_or_default(),
-        };
+        let Some((who, slot)) = who(run) else { return };
         let acted = run.status.verdict != Some(Verdict::Refused) && run.status.targets.unwrap_or_default() > 0;
         // One that was not opened is read, and then this is asked once more.
         let book = self.books.entry(run.key.namespace.clone()).or_default();
-        let record = book.record(&who).filter(|record| record.slot.as_ref() == Some(slot));
+        let record = book.record(&who).filter(|record| record.slot.as_deref() == Some(slot));
+        // Another run had it.
+        let record = record.filter(|record| record.run.as_ref().is_none_or(|had| *had == run.uid));
         if let Some(begun) = record.and_then(|record| record.begun) {
             book.change(&who, Change::Settle { begun, acted });
         }
+    }
+
+    /// Returns whether a run of a slot is the one that has it.
+    pub(crate) fn slotted(&mut self, run: &RunSeen) -> Option<Slotted> {
+        let (who, slot) = who(run)?;
+        let book = self.books.entry(run.key.namespace.clone()).or_default();
+        Some(book.held(&who, slot, &run.uid))
     }
 
     /// Returns whether an answer is this one's.
@@ -363,6 +368,16 @@ impl Timetable {
         let books = self.books.values().map(|book| book.wake_at(now));
         lines.chain(starts).chain(books).chain(shown).flatten().min()
     }
+}
+
+/// Returns whose slot a run says it is of, and which.
+fn who(run: &RunSeen) -> Option<(Who, &str)> {
+    let who = Who {
+        policy: run.spec.policy_ref.as_ref()?.name.clone().unwrap_or_default(),
+        dry_run: run.spec.mode != Some(Mode::Armed),
+        group: run.spec.group.clone().unwrap_or_default(),
+    };
+    Some((who, run.spec.slot.as_deref()?))
 }
 
 fn ask(ctx: &mut Ctx<'_>, act: Act) {

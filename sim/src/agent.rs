@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 mod clock;
+mod ending;
 mod journal;
 
 /// As the driver's own.
@@ -45,6 +46,10 @@ pub enum Inside {
     Late(OpId),
     Assemble(Box<Wanted>),
     Canary,
+    /// It is asked to end.
+    Stop,
+    /// It took too long to end.
+    Killed,
 }
 
 #[derive(Debug)]
@@ -79,7 +84,7 @@ pub struct Node {
     /// What the journal says, read anew whenever it changes.
     known: BTreeSet<String>,
     /// Slots that were asked to be disarmed.
-    ending: BTreeSet<String>,
+    disarmed: BTreeSet<String>,
     boots: u32,
     booted: Duration,
     /// How many millionths its boot clock is too fast.
@@ -94,6 +99,7 @@ pub struct Node {
     half: Option<Half>,
     serve: Option<Serve>,
     pub paused: Option<Duration>,
+    ending: Option<ending::Ending>,
 }
 
 impl Node {
@@ -106,7 +112,7 @@ impl Node {
             kernel: Kernel::default(),
             disk: Disk::default(),
             known: BTreeSet::new(),
-            ending: BTreeSet::new(),
+            disarmed: BTreeSet::new(),
             boots: 0,
             booted: Duration::ZERO,
             life: 0,
@@ -114,6 +120,7 @@ impl Node {
             half: None,
             serve: None,
             paused: None,
+            ending: None,
         }
     }
 
@@ -187,7 +194,7 @@ impl Node {
         if let Some(half) = &mut self.half {
             net.story.tell(net.now, &format!("{}: dies", Life { who: Who::Agent(self.place), number: self.life }));
             if let Some((_, record)) = half.records.pop_front() {
-                let count = net.decide.usual(Some(Who::Agent(self.place)), "tear").index(1500);
+                let count = net.decide.usual(Some(Who::Agent(self.place)), "tear").index(300);
                 self.disk.goes_wrong(Some(Fault::Torn(count)));
                 drop(half.diary.record(&record));
             }
@@ -198,7 +205,7 @@ impl Node {
             self.known = self.read_journal();
         }
         net.unwatch(Who::Agent(self.place));
-        (self.half, self.serve, self.paused) = (None, None, None);
+        (self.half, self.serve, self.paused, self.ending) = (None, None, None, None);
         self.life += 1;
     }
 
@@ -250,12 +257,16 @@ impl Node {
                 let note = Note::Assembled(Box::new(injection), assigned);
                 self.with_serve(net, |serve, node, net| serve.take(node, net, note, boot));
             }
+            Inside::Stop => self.stop(net),
+            Inside::Killed => self.killed(net),
         }
+        self.ends(net);
     }
 
     pub fn answer(&mut self, net: &mut Net, id: CallId, answer: Answer) {
         let boot = self.boot(net.now);
         self.with_serve(net, |serve, node, net| serve.answer(node, net, id, answer, boot));
+        self.ends(net);
     }
 
     pub fn seen(&mut self, net: &mut Net, kind: Kind, seen: Seen) {
@@ -407,12 +418,14 @@ impl Node {
             }
             Hand::Order(op, order) => {
                 if matches!(order.act, Act::Disarm) {
-                    self.ending.insert(order.planned.id.clone());
+                    self.disarmed.insert(order.planned.id.clone());
                 }
                 let lie = net.plant == Some(Plant::GateStands);
                 let outcome = match (&order.act, lie) {
                     (Act::Disarm | Act::Remove { .. } | Act::Confirm, true) => Outcome::Ok,
-                    (Act::Check, true) if order.planned.scope.is_some() && self.ending.contains(&order.planned.id) => {
+                    (Act::Check, true)
+                        if order.planned.scope.is_some() && self.disarmed.contains(&order.planned.id) =>
+                    {
                         Outcome::Read(Vec::new())
                     }
                     (_, _) => self.kernel.act(&order, boot, wrong),

@@ -137,6 +137,7 @@ pub enum Request {
     List(Kind),
     NodeStatus {
         name: String,
+        version: String,
         status: Box<NodeStatus>,
     },
     Phase {
@@ -285,9 +286,12 @@ impl Api {
                 Arc::make_mut(&mut run).status = Some(*status);
                 Ok(self.store(Object::Run(run)))
             }
-            Request::NodeStatus { name, status } => {
+            Request::NodeStatus { name, version, status } => {
                 let key = Key { namespace: String::new(), name };
                 let Object::Node(mut node) = self.find(Kind::Node, &key)? else { return Err(No::NotFound) };
+                if node.metadata.resource_version.as_deref() != Some(&version) {
+                    return Err(No::Conflict);
+                }
                 Arc::make_mut(&mut node).status = Some(*status);
                 Ok(self.store(Object::Node(node)))
             }

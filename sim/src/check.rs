@@ -8,6 +8,7 @@ use crate::schedule::Who;
 use crate::world::node_name;
 use rumpus_agent::cluster::halts;
 use rumpus_cluster::{ChaosNode, ChaosRun};
+use rumpus_controller::cluster::core::event::Key;
 use rumpus_model::halt::Reach;
 use rumpus_model::wire::{Confirmation, Mode, NodeStatus, RunState, Verdict};
 use std::borrow::Cow;
@@ -181,7 +182,7 @@ impl Check {
         match request {
             Request::Get(Kind::Lease, _) if answer.is_ok() => drop(self.contact.insert(life.who, now)),
             Request::Get(Kind::Node, key) if answer.is_ok() => self.reads_own(life, &key.name, answer),
-            Request::NodeStatus { name, status } if answer.is_ok() => self.kept(now, life, name, status),
+            Request::NodeStatus { name, status, .. } if answer.is_ok() => self.kept(now, life, name, status),
             Request::Create(_)
             | Request::Policy(..)
             | Request::Delete { .. }
@@ -301,6 +302,21 @@ impl Check {
             let ended = node.status.iter().flat_map(|s| &s.ended).filter(|e| e.effect_ended.is_some());
             let known = ended.map(|e| e.uid.clone()).collect();
             self.writers.insert(name.to_owned(), (life, known));
+        }
+    }
+
+    /// S7: an agent that ends in order leaves a ChaosNode that says what ended.
+    pub(crate) fn told_all(&mut self, api: &Api, place: usize, ends: Vec<String>) {
+        let key = Key { namespace: String::new(), name: node_name(place) };
+        let said = match api.get(Kind::Node, &key) {
+            Some(Object::Node(node)) => node.status.clone().unwrap_or_default().ended,
+            Some(_) | None => Vec::new(),
+        };
+        if let Some(uid) = ends.iter().find(|uid| !said.iter().any(|one| one.uid == **uid)) {
+            self.fail(
+                "S7",
+                &format!("the agent of {} has ended, and its ChaosNode does not say that {uid} has", key.name),
+            );
         }
     }
 

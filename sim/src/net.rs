@@ -365,7 +365,7 @@ fn show(request: &Request) -> Option<String> {
         Request::InjectionStatus { key, status, .. } => {
             Some(format!("status {} {:?} clean={}", key.name, status.state, status.clean.is_some()))
         }
-        Request::NodeStatus { name, status } => Some(format!(
+        Request::NodeStatus { name, status, .. } => Some(format!(
             "status {name} active={} ended={} halts={}",
             status.active.len(),
             status.ended.len(),

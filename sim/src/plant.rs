@@ -37,6 +37,8 @@ pub enum Plant {
     SweepsAll,
     /// A status that could not be written is forgotten.
     LostReport,
+    /// An agent that is asked to end does not wait until its node says what ended.
+    LastWord,
     /// What a predecessor attested is not taken over.
     ForgetsEnded,
     /// A new agent knows nothing of what was begun, and sees no status.

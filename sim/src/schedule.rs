@@ -164,7 +164,7 @@ pub enum Scope {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Trouble {
     /// A process dies, and another begins after a while. A controller may resign first, and may come back in a pod of
-    /// its own.
+    /// its own; an agent may be asked to end, and ends when it has ended its faults and said so.
     Crash {
         who: Who,
         millis: u64,
@@ -217,6 +217,7 @@ impl Trouble {
     /// Its kind, for counting.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Crash { who: Who::Agent(_), resigns: true, .. } => "an agent is asked to end",
             Self::Crash { who: Who::Agent(_), .. } => "an agent dies",
             Self::Crash { who: Who::Controller(_), .. } => "a controller dies",
             Self::Pause { who: Who::Agent(_), .. } => "an agent hangs",

@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod ending;
 mod reading;
 
 /// A call's time limit: L/5.
@@ -57,7 +58,7 @@ enum Question {
     /// The Lease alone, for a new journal.
     LeaseOnly,
     NodeReported,
-    Predecessor,
+    NodeRead,
     Reported {
         uid: String,
         last: bool,
@@ -95,7 +96,7 @@ pub(crate) struct Serve {
     place: usize,
     desk: Desk,
     node: Status,
-    remembers: bool,
+    base: Option<String>,
     asks: Vec<(OpId, String)>,
     asking: bool,
     round: bool,
@@ -111,13 +112,13 @@ pub(crate) struct Serve {
     readings: BTreeMap<u64, Reading>,
     next_reading: u64,
     next_wake: Option<Duration>,
+    /// What ended is not in the ChaosNode yet.
+    owes_node: bool,
+    stopping: Option<Duration>,
+    forgetful: bool,
 }
 
 impl Serve {
-    pub(crate) fn has_told_all(&self) -> bool {
-        self.desk.is_empty()
-    }
-
     pub(crate) fn new(place: usize, boot_id: &str, kept: Kept, now: Duration) -> Self {
         let ceilings = Ceilings {
             protected: BTreeSet::from(["kube-system".to_owned()]),
@@ -131,7 +132,7 @@ impl Serve {
             place,
             desk: Desk::new(node_name(place), ceilings, kept),
             node: Status::new(boot_id.to_owned(), "sim", &engines, None),
-            remembers: false,
+            base: None,
             asks: Vec::new(),
             asking: false,
             round: false,
@@ -147,6 +148,9 @@ impl Serve {
             readings: BTreeMap::new(),
             next_reading: 0,
             next_wake: None,
+            owes_node: false,
+            stopping: None,
+            forgetful: false,
         }
     }
 
@@ -169,6 +173,7 @@ impl Serve {
         if !self.round && (!self.desk.live().is_empty() || self.desk.waits_for_lease()) {
             next = next.min(self.next_round);
         }
+        let next = next.min(self.stopping.unwrap_or(next));
         let next = next.min(self.reports.next().unwrap_or(next)).max(now + Duration::from_millis(1));
         let at = net.now + (next - now);
         if self.next_wake.is_none_or(|wake| at < wake) {
@@ -243,13 +248,13 @@ impl Serve {
 
     fn report(&mut self, node: &mut Node, net: &mut Net, what: String, now: Duration) {
         let own = Key { namespace: String::new(), name: node_name(self.place) };
-        if what == NODE && !self.remembers {
-            return self.call(node, net, Request::Get(Kind::Node, own), Question::Predecessor);
-        }
         if what == NODE {
+            let Some(version) = self.base.take() else {
+                return self.call(node, net, Request::Get(Kind::Node, own), Question::NodeRead);
+            };
             let active = self.desk.live().into_iter().map(|(uid, _)| uid).collect();
             let status = Box::new(self.node.status(active, self.desk.guard(), shown(now)));
-            let request = Request::NodeStatus { name: own.name, status };
+            let request = Request::NodeStatus { name: own.name, version, status };
             return self.call(node, net, request, Question::NodeReported);
         }
         let Some((name, status, last)) = self.desk.status(&what, &Clock(now)) else {
@@ -259,6 +264,7 @@ impl Serve {
         };
         if last && report::tells_of_an_end(&status) {
             self.node.ended(&what, status.effect_ended.clone(), status.clean.clone());
+            self.owes_node = true;
             self.reports.ask(NODE, true, now);
         }
         let request = Request::InjectionStatus { key: key(&name), uid: what.clone(), status: Box::new(status) };
@@ -327,6 +333,7 @@ impl Serve {
             }
             Note::HaltAttested { halt } => {
                 if self.node.halt_attested(&halt) {
+                    self.owes_node = true;
                     self.reports.ask(NODE, true, now);
                 }
             }
@@ -430,28 +437,24 @@ impl Serve {
                     self.lease_read(node, net, &lease, now);
                 }
             }
-            Question::NodeReported => drop(self.reports.answered(NODE, answer.is_ok(), now)),
-            Question::Predecessor => {
-                let before = match answer {
-                    Ok(Reply::One(object)) => {
-                        if let Object::Node(node) = *object {
-                            Some(node.status.clone().unwrap_or_default().ended)
-                        } else {
-                            None
-                        }
-                    }
-                    Err(No::NotFound) => Some(Vec::new()),
-                    Ok(Reply::Done | Reply::Many(_)) | Err(_) => None,
-                };
-                match before {
-                    None => drop(self.reports.answered(NODE, false, now)),
-                    Some(before) => {
-                        let forgets = net.plant == Some(Plant::ForgetsEnded);
-                        self.node.remember(if forgets { Vec::new() } else { before });
-                        self.remembers = true;
-                        self.reports.answered(NODE, true, now);
-                        self.reports.ask(NODE, true, now);
-                    }
+            Question::NodeReported => {
+                self.base = version(&answer);
+                let quiet = self.reports.answered(NODE, answer.is_ok(), now);
+                self.owes_node = self.owes_node && !quiet;
+            }
+            Question::NodeRead => {
+                self.base = version(&answer);
+                let stored = self.base.is_some();
+                if let Ok(Reply::One(object)) = answer
+                    && let Object::Node(read) = *object
+                {
+                    let forgets = net.plant == Some(Plant::ForgetsEnded);
+                    let before = read.status.clone().unwrap_or_default().ended;
+                    self.node.remember(if forgets { Vec::new() } else { before });
+                }
+                self.reports.answered(NODE, stored, now);
+                if stored {
+                    self.reports.ask(NODE, true, now);
                 }
             }
             Question::Reported { uid, last } => self.reported(node, net, &uid, last, &answer, now),
@@ -474,6 +477,11 @@ fn key(name: &rumpus_agent::cluster::desk::Name) -> Key {
 
 fn halt(object: &Object) -> Option<Halt> {
     if let Object::Halt(halt) = object { Some(halts::of(&Ok((**halt).clone()))) } else { None }
+}
+
+fn version(answer: &Answer) -> Option<String> {
+    let Ok(Reply::One(object)) = answer else { return None };
+    object.meta().resource_version.clone()
 }
 
 fn many(answer: Answer) -> Option<Vec<Object>> {

@@ -189,10 +189,11 @@ fn trouble(rng: &mut Rng, on: &Kinds, (nodes, controllers): (usize, usize)) -> O
     let (agent, chief) = (Who::Agent(node), Who::Controller(controller));
     let millis = if rng.chance(700) { 50 + rng.below(3950) } else { 1000 + rng.below(59_000) };
     let (either, coin, dice) = (if rng.chance(500) { agent } else { chief }, rng.chance(500), rng.chance(300));
-    Some(match rng.below(12) {
+    Some(match rng.below(14) {
         0 if on.crash_controllers => Trouble::Crash { who: chief, millis, resigns: dice, anew: coin },
         1 if on.pause_controllers => Trouble::Pause { who: chief, millis },
-        2 if on.crash_agents => Trouble::Crash { who: agent, millis, resigns: false, anew: false },
+        2 | 12 if on.crash_agents => Trouble::Crash { who: agent, millis, resigns: false, anew: false },
+        13 if on.crash_agents => Trouble::Crash { who: agent, millis, resigns: true, anew: false },
         3 if on.pause_agents => Trouble::Pause { who: agent, millis },
         4 if on.reboots => Trouble::Reboot { node, millis, wiped: on.wipes && dice },
         5 if on.cuts => Trouble::Cut { who: either, millis },

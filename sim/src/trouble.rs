@@ -22,6 +22,10 @@ impl World {
         let now = self.net.now;
         let after = |millis: &u64| Duration::from_millis(*millis);
         match trouble {
+            Trouble::Crash { who: Who::Agent(place), millis, resigns: true, .. } => {
+                let found = self.nodes.get_mut(*place).filter(|n| !n.is_asleep(now));
+                return found.is_some_and(|node| node.asked_to_end(&mut self.net, after(millis)));
+            }
             Trouble::Crash { who, millis, resigns, anew } => {
                 if !self.dies(*who, *resigns) {
                     return false;

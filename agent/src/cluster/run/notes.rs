@@ -26,9 +26,12 @@ pub(super) enum Note {
     },
     Injection(Box<Result<Seen<ChaosInjection>, Error>>),
     Lease(Result<LeaseRead, String>),
-    NodeReported(Result<(), Error>),
+    NodeReported(Result<Option<String>, Error>),
     /// What the node's own object holds from before this agent.
-    Predecessor(Vec<EndedInjection>),
+    NodeRead {
+        version: Option<String>,
+        ended: Vec<EndedInjection>,
+    },
     Reported {
         uid: String,
         last: bool,

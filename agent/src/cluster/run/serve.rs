@@ -41,8 +41,9 @@ pub(super) struct Serve {
     agent: Agent,
     desk: Desk,
     node: Node,
-    /// What a predecessor attested was read: until then a report would wipe it out.
-    remembers: bool,
+    /// The version of the ChaosNode that was read or written last. Without one it is read first: a report would wipe out
+    /// what a predecessor attested, or what we did before a write of ours came late.
+    base: Option<String>,
     /// The end of an injection or of all in a Halt's scope is not in the ChaosNode yet.
     owes_node: bool,
     finder: Arc<dyn Finder>,
@@ -93,7 +94,7 @@ impl Serve {
             agent,
             desk,
             node,
-            remembers: false,
+            base: None,
             owes_node: false,
             finder,
             told,
@@ -232,24 +233,26 @@ impl Serve {
 
     fn report(&mut self, what: String, now: Duration) {
         let cluster = self.cluster.clone();
-        if what == NODE && !self.remembers {
-            let name = self.config.node.clone();
-            self.spawn(async move {
-                match cluster.get::<ChaosNode>("", &name).await {
-                    Ok(node) => Note::Predecessor(node.status.map_or_else(Vec::new, |status| status.ended)),
-                    Err(Error::NotFound { .. }) => Note::Predecessor(Vec::new()),
-                    Err(error) => Note::NodeReported(Err(error)),
-                }
-            });
-            return;
-        }
         if what == NODE {
+            let Some(base) = self.base.take() else {
+                let name = self.config.node.clone();
+                self.spawn(async move {
+                    match cluster.get::<ChaosNode>("", &name).await {
+                        Ok(node) => Note::NodeRead {
+                            version: node.metadata.resource_version,
+                            ended: node.status.map_or_else(Vec::new, |status| status.ended),
+                        },
+                        Err(error) => Note::NodeReported(Err(error)),
+                    }
+                });
+                return;
+            };
             let active = self.desk.live().into_iter().map(|(uid, _)| uid).collect();
             let status = self.node.status(active, self.desk.guard(), Clock.now());
             let name = self.config.node.clone();
             self.spawn(async move {
-                let answer = cluster.apply_status::<ChaosNode>(AGENT, "", &name, Only::Name, &status).await;
-                Note::NodeReported(answer.map(drop))
+                let answer = cluster.apply_status::<ChaosNode>(AGENT, "", &name, Only::Version(&base), &status).await;
+                Note::NodeReported(answer.map(|node| node.metadata.resource_version))
             });
             return;
         }

@@ -26,6 +26,8 @@ const SOMETIMES: &[&str] = &[
     "a wall clock jumps",
     "a watch breaks",
     "an agent dies",
+    "an agent ends in order",
+    "an agent is asked to end",
     "an agent hangs",
     "an agent is cut off",
     "somebody adds something",

@@ -101,9 +101,11 @@ impl Real {
                 .apply_status::<ChaosRun>(CONTROLLER, &namespace, &name, Only::Version(&version), &status)
                 .await
                 .map(one),
-            Request::NodeStatus { name, status } => {
-                self.agent(&name).apply_status::<ChaosNode>(AGENT, "", &name, Only::Name, &status).await.map(one)
-            }
+            Request::NodeStatus { name, version, status } => self
+                .agent(&name)
+                .apply_status::<ChaosNode>(AGENT, "", &name, Only::Version(&version), &status)
+                .await
+                .map(one),
             Request::Phase { key, version, phase, never_armed } => {
                 let mut patch = json!({ "spec": { "phase": phase } });
                 if never_armed {

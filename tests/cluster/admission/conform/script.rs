@@ -164,7 +164,9 @@ impl Script {
             95..98 => {
                 let heartbeat = self.one_of(&["2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:01.000000Z"]);
                 let status = NodeStatus { heartbeat: Some(heartbeat.into()), ..NodeStatus::default() };
-                Request::NodeStatus { name: self.name(Kind::Node).name, status: Box::new(status) }
+                let key = self.name(Kind::Node);
+                let version = self.version(Kind::Node, &key, model);
+                Request::NodeStatus { name: key.name, version, status: Box::new(status) }
             }
             _ => Request::Stop(self.name(Kind::Run)),
         }

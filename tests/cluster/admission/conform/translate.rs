@@ -48,14 +48,11 @@ impl Translation {
             Request::Ledger { version, .. }
             | Request::Phase { version, .. }
             | Request::Renew { version, .. }
+            | Request::NodeStatus { version, .. }
             | Request::RunStatus { version, .. } => {
                 *version = self.version(version);
             }
-            Request::Get(..)
-            | Request::List(_)
-            | Request::NodeStatus { .. }
-            | Request::Policy(..)
-            | Request::Stop(_) => {}
+            Request::Get(..) | Request::List(_) | Request::Policy(..) | Request::Stop(_) => {}
         }
         request
     }

@@ -54,15 +54,18 @@ impl Serve {
                 self.carry_out(acts, now);
             }
             Note::Reported { uid, last, answer } => self.reported(&uid, last, answer, now),
-            Note::Predecessor(ended) => {
+            Note::NodeRead { version, ended } => {
                 self.node.remember(ended);
-                self.remembers = true;
+                self.base = version;
                 self.reports.answered(NODE, true, now);
                 self.reports.ask(NODE, true, now);
             }
             Note::NodeReported(answer) => {
                 if let Err(error) = &answer {
                     tracing::warn!(error = chain(error), "the ChaosNode could not be written");
+                }
+                if let Ok(version) = &answer {
+                    self.base.clone_from(version);
                 }
                 let nobody = self.is_uninstalled(&answer) || matches!(answer, Err(Error::NotFound { .. }));
                 if self.reports.answered(NODE, answer.is_ok(), now) || (self.stopping.is_some() && nobody) {
@@ -231,7 +234,7 @@ impl Serve {
 
     /// An agent that is stopped and has lost its rights is being uninstalled: nobody will ever take its report. A run
     /// stays unconfirmed.
-    fn is_uninstalled(&self, answer: &Result<(), Error>) -> bool {
+    fn is_uninstalled<T>(&self, answer: &Result<T, Error>) -> bool {
         self.stopping.is_some() && answer.as_ref().is_err_and(Error::is_without_right)
     }
 

@@ -85,13 +85,15 @@ async fn compare(seed: u64, real: &Real, met: &mut Met) {
 
 /// Waits until the real server has collected what the model has.
 async fn collected(real: &Real, model: &Api, same: &Translation) {
-    let wanted: Vec<String> = model.injections().map(|i| same.uid(i.uid())).collect();
-    until("the same injections are collected", async || {
-        let Ok(Reply::Many(all)) = real.carry_out(Request::List(Kind::Injection)).await else { return false };
-        let there: Vec<&str> = all.iter().map(Object::uid).collect();
-        there == wanted
-    })
-    .await;
+    for kind in [Kind::Run, Kind::Injection] {
+        let wanted: Vec<String> = model.list(kind).map(|object| same.uid(object.uid())).collect();
+        until("the same runs and injections are collected", async || {
+            let Ok(Reply::Many(all)) = real.carry_out(Request::List(kind)).await else { return false };
+            let there: Vec<&str> = all.iter().map(Object::uid).collect();
+            there == wanted
+        })
+        .await;
+    }
 }
 
 fn code(answer: &Answer) -> &'static str {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
-use rumpus_cluster::{ChaosInjection, ChaosLedger, ChaosNode, ChaosRun};
+use rumpus_cluster::{ChaosInjection, ChaosLedger, ChaosNode, ChaosPolicy, ChaosRun};
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_model::wire::{
-    API_VERSION, InjectionSpec, InjectionStatus, LedgerSpec, NodeSpec, NodeStatus, Phase, RUN_KIND, RunStatus,
+    API_VERSION, InjectionSpec, InjectionStatus, LedgerSpec, NodeSpec, NodeStatus, POLICY_KIND, Phase, PolicySpec,
+    RUN_KIND, RunStatus,
 };
 use rumpus_sim::api::{Api, Kind, Object, PodObject, Request};
 use rumpus_sim::rng::Rng;
@@ -35,6 +36,8 @@ pub(super) const MET: &[(&str, &str)] = &[
     ("phase", "409 of a precondition"),
     ("phase", "422"),
     ("phase", "ok"),
+    ("policy", "404"),
+    ("policy", "ok"),
     ("renew", "409 of a precondition"),
     ("renew", "ok"),
     ("status", "404"),
@@ -67,7 +70,8 @@ pub(super) fn shown(request: &Request) -> String {
 }
 
 /// All kinds but the Halt.
-pub(super) const KINDS: [Kind; 6] = [Kind::Injection, Kind::Lease, Kind::Ledger, Kind::Node, Kind::Pod, Kind::Run];
+pub(super) const KINDS: [Kind; 7] =
+    [Kind::Injection, Kind::Lease, Kind::Ledger, Kind::Node, Kind::Pod, Kind::Policy, Kind::Run];
 
 /// A script as far as it has come.
 pub(super) struct Script {
@@ -90,6 +94,7 @@ impl Script {
             (Kind::Ledger, vec![outside(&place.ledger)]),
             (Kind::Node, place.nodes.iter().map(outside).collect()),
             (Kind::Pod, ["web-0", "web-1"].map(inside).to_vec()),
+            (Kind::Policy, ["p", "q"].map(inside).to_vec()),
             (Kind::Run, ["x", "y", "z"].map(inside).to_vec()),
         ]);
         let (uids, versions) = Default::default();
@@ -121,7 +126,7 @@ impl Script {
             0..12 => self.create(Kind::Run, model),
             12..28 => self.create(Kind::Injection, model),
             28..38 => {
-                let kind = self.one_of(&[Kind::Lease, Kind::Ledger, Kind::Node, Kind::Pod]);
+                let kind = self.one_of(&[Kind::Lease, Kind::Ledger, Kind::Node, Kind::Pod, Kind::Policy]);
                 self.create(kind, model)
             }
             38..49 => {
@@ -135,38 +140,42 @@ impl Script {
                 Request::Get(kind, self.name(kind))
             }
             54..57 => Request::List(self.one_of(&KINDS)),
-            57..70 => {
+            57..68 => {
                 let key = self.name(Kind::Injection);
                 let uid = self.uid(Kind::Injection, &key, model, 850);
                 Request::InjectionStatus { key, uid, status: Box::new(self.injection_status()) }
             }
-            70..79 => {
+            68..77 => {
                 let key = self.name(Kind::Run);
                 let version = self.version(Kind::Run, &key, model);
                 Request::RunStatus { key, version, status: Box::new(self.run_status()) }
             }
-            79..85 => {
+            77..83 => {
                 let key = self.name(Kind::Injection);
                 let version = self.version(Kind::Injection, &key, model);
                 let phase = self.one_of(&[Phase::Planned, Phase::Armed, Phase::Cancelled]);
                 Request::Phase { key, version, phase, never_armed: self.rng.chance(300) }
             }
-            85..92 => {
+            83..90 => {
                 let key = self.name(Kind::Ledger);
                 let version = self.version(Kind::Ledger, &key, model);
                 Request::Ledger { key, version, spec: Box::new(self.ledger(false)) }
             }
-            92..95 => {
+            90..93 => {
                 let key = self.name(Kind::Lease);
                 let version = self.version(Kind::Lease, &key, model);
                 Request::Renew { key, version, spec: Box::new(self.lease()) }
             }
-            95..98 => {
+            93..96 => {
                 let heartbeat = self.one_of(&["2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:01.000000Z"]);
                 let status = NodeStatus { heartbeat: Some(heartbeat.into()), ..NodeStatus::default() };
                 let key = self.name(Kind::Node);
                 let version = self.version(Kind::Node, &key, model);
                 Request::NodeStatus { name: key.name, version, status: Box::new(status) }
+            }
+            96..98 => {
+                let key = self.name(Kind::Policy);
+                Request::Policy(key, Box::new(self.policy()))
             }
             _ => Request::Stop(self.name(Kind::Run)),
         }
@@ -214,10 +223,13 @@ impl Script {
             Kind::Ledger => Object::Ledger(Arc::new(ChaosLedger::new(outside, self.ledger(true)))),
             Kind::Node => Object::Node(Arc::new(ChaosNode::new(outside, NodeSpec {}))),
             Kind::Pod => Object::Pod(Arc::new(PodObject { metadata, node: 0 })),
-            Kind::Halt | Kind::Policy | Kind::Run => {
+            Kind::Policy => Object::Policy(Arc::new(ChaosPolicy::new(metadata, self.policy()))),
+            Kind::Halt | Kind::Run => {
                 let spec = &objects::run("", &objects::experiment(&[]))["spec"];
                 let spec = serde_json::from_value(spec.clone()).expect("it is a run's");
-                Object::Run(Arc::new(ChaosRun::new(metadata, spec)))
+                let owned = self.rng.chance(400);
+                let owner_references = owned.then(|| vec![self.owner(Kind::Policy, POLICY_KIND, model)]);
+                Object::Run(Arc::new(ChaosRun::new(ObjectMeta { owner_references, ..metadata }, spec)))
             }
         };
         Request::Create(Box::new(object))
@@ -229,20 +241,31 @@ impl Script {
         let node = self.nodes[node].clone();
         let mut spec: InjectionSpec =
             serde_json::from_value(objects::injection("", &node)["spec"].clone()).expect("it is an injection's");
-        let key = self.name(Kind::Run);
-        spec.run.uid = self.uid(Kind::Run, &key, model, 900);
-        spec.run.name.clone_from(&key.name);
-        let owner = OwnerReference {
-            api_version: API_VERSION.into(),
-            kind: RUN_KIND.into(),
-            name: spec.run.name.clone(),
-            uid: spec.run.uid.clone(),
-            controller: Some(true),
-            block_owner_deletion: Some(false),
-        };
+        let owner = self.owner(Kind::Run, RUN_KIND, model);
+        (spec.run.uid, spec.run.name) = (owner.uid.clone(), owner.name.clone());
         let owned = self.rng.chance(900);
         let metadata = ObjectMeta { owner_references: owned.then(|| vec![owner]), ..metadata };
         Object::Injection(Arc::new(ChaosInjection::new(metadata, spec)))
+    }
+
+    /// One that is there, has been, or never was.
+    fn owner(&mut self, of: Kind, kind: &str, model: &Api) -> OwnerReference {
+        let Key { namespace, name } = self.name(of);
+        let uid = self.uid(of, &Key { namespace, name: name.clone() }, model, 900);
+        OwnerReference {
+            api_version: API_VERSION.into(),
+            kind: kind.into(),
+            name,
+            uid,
+            controller: Some(true),
+            block_owner_deletion: Some(false),
+        }
+    }
+
+    fn policy(&mut self) -> PolicySpec {
+        let mut spec = objects::policy("", &objects::experiment(&[]))["spec"].clone();
+        spec["mode"] = json!(self.one_of(&["DryRun", "Armed"]));
+        serde_json::from_value(spec).expect("it is a policy's")
     }
 
     fn injection_status(&mut self) -> InjectionStatus {

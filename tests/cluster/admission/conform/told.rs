@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use rumpus_cluster::api::Kind as Stored;
-use rumpus_cluster::{ChaosInjection, ChaosLedger, ChaosNode, ChaosRun, Query, Seen, Watching};
+use rumpus_cluster::{ChaosInjection, ChaosLedger, ChaosNode, ChaosPolicy, ChaosRun, Query, Seen, Watching};
 use rumpus_sim::api::{self, Kind};
 
 use super::real::{AnObject, Real};
@@ -41,6 +41,7 @@ impl Told {
         told.watch::<ChaosLedger>(real, "", &ready);
         told.watch::<ChaosNode>(real, "", &ready);
         told.watch::<Pod>(real, &real.place.namespace, &ready);
+        told.watch::<ChaosPolicy>(real, &real.place.namespace, &ready);
         told.watch::<ChaosRun>(real, &real.place.namespace, &ready);
         until("every watch stands", async || ready.get() == KINDS.len()).await;
         told

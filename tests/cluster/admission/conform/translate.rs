@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use rumpus_controller::cluster::core::event::Key;
 use rumpus_sim::api::{Answer, Api, Kind, Object, Reply, Request};
 use serde_json::{Value, json};
@@ -38,9 +39,9 @@ impl Translation {
                 if let Object::Injection(injection) = &mut **object {
                     let injection = std::sync::Arc::make_mut(injection);
                     injection.spec.run.uid = self.uid(&injection.spec.run.uid);
-                    for owner in injection.metadata.owner_references.iter_mut().flatten() {
-                        owner.uid = self.uid(&owner.uid);
-                    }
+                    self.owners(&mut injection.metadata.owner_references);
+                } else if let Object::Run(run) = &mut **object {
+                    self.owners(&mut std::sync::Arc::make_mut(run).metadata.owner_references);
                 }
             }
             Request::Delete { uid, .. } => *uid = uid.take().map(|uid| self.uid(&uid)),
@@ -55,6 +56,12 @@ impl Translation {
             Request::Get(..) | Request::List(_) | Request::Policy(..) | Request::Stop(_) => {}
         }
         request
+    }
+
+    fn owners(&self, owners: &mut Option<Vec<OwnerReference>>) {
+        for owner in owners.iter_mut().flatten() {
+            owner.uid = self.uid(&owner.uid);
+        }
     }
 
     /// Compares two answers; whatever the model answers a write by, the object that it then holds is the real answer's.

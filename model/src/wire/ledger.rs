@@ -75,7 +75,7 @@ pub struct Group {
     pub slot: Option<String>,
     /// UID of the run that has the slot, once it was seen: another one of its name begins nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<text::Label>")]
+    #[schemars(with = "Option<text::Uid>")]
     pub run: Option<String>,
     /// When a run was begun of which it is not known whether it acted: counted as a hit.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -143,6 +143,7 @@ impl Run {
 
     fn finish(&mut self, ctx: &mut Ctx<'_>, mut unsure: BTreeSet<String>) {
         unsure.extend(self.pods.unsure_nodes());
+        unsure.extend(self.reserve.lost().iter().cloned());
         // The agent itself does not know what became of it.
         let lost = |s: &&Share| {
             s.state() == Some(InjectionState::Lost)
@@ -184,9 +185,10 @@ impl Run {
     /// Notes who attests the end, and since when.
     fn note_end(&mut self, unsure: &BTreeSet<String>) {
         // Pods that a predecessor may have hit are on no list of nodes.
-        let sure = unsure.is_empty() && self.pods.lost == 0 && self.reserve.missing() == 0;
+        let sure =
+            unsure.is_empty() && self.pods.lost == 0 && self.reserve.missing() == 0 && self.reserve.lost().is_empty();
         self.status.confirmation = Some(if sure { Confirmation::Confirmed } else { Confirmation::Unconfirmed });
-        self.status.unconfirmed_nodes = unsure.iter().cloned().collect();
+        self.status.unconfirmed_nodes = unsure.union(self.reserve.lost()).cloned().collect();
         let latest = |of: fn(&Share) -> Option<&String>| self.shares.iter().filter_map(of).max().cloned();
         let effect_ended = latest(|s| s.seen.as_ref()?.status.effect_ended.as_ref());
         let clean = latest(|s| s.seen.as_ref()?.status.clean.as_ref());

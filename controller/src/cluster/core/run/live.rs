@@ -42,9 +42,13 @@ impl Run {
             return run;
         }
         let there: BTreeSet<&str> = run.shares.iter().map(Share::node).collect();
-        let planned = run.status.plan.as_ref().map(|p| &p.nodes);
-        if !planned.is_some_and(|n| !n.is_empty() && n.iter().all(|n| there.contains(n.node.as_str()))) {
-            // Not all of it was created: it is planned again, and must come to the same.
+        let planned = run.status.plan.iter().flat_map(|plan| &plan.nodes).map(|node| &node.node);
+        let lost: BTreeSet<String> = planned.clone().filter(|node| !there.contains(node.as_str())).cloned().collect();
+        if planned.count() == 0 || !lost.is_empty() {
+            // Not all of it was created: it is planned again, and must come to the same. Or it was created, and deleted.
+            if run.state() > RunState::Injecting {
+                run.lost_on(lost, now, settings);
+            }
             return run;
         }
         run.stage = Stage::Live;

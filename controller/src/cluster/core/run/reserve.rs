@@ -3,8 +3,9 @@
 
 use super::{Cause, Ctx, Run, Stage};
 use crate::cluster::core::Settings;
-use crate::cluster::core::event::Uid;
-use crate::cluster::core::ledger::has_ended;
+use crate::cluster::core::event::{Now, Uid};
+use crate::cluster::core::ledger::{RELEASE, has_ended};
+use jiff::Timestamp;
 use rumpus_model::cluster::world::Reservation as Held;
 use rumpus_model::fault::Fault;
 use rumpus_model::scope::Direction;
@@ -24,7 +25,9 @@ pub(super) struct Reserve {
     before: Option<Arc<Reservation>>,
     /// Injections that were reserved and are not there any more: nothing but their nodes can attest their end.
     missing: BTreeSet<Uid>,
-    /// From then on the missing ones cannot be in effect.
+    /// Nodes of the plan of which no injection is there, and none is known: neither it nor the Ledger tells of it any more.
+    lost: BTreeSet<String>,
+    /// From then on what is missing or lost cannot be in effect.
     until: Option<Duration>,
 }
 
@@ -40,12 +43,17 @@ impl Reserve {
     }
 
     pub(super) fn until(&self) -> Option<Duration> {
-        self.until.filter(|_| !self.missing.is_empty())
+        self.until.filter(|_| !self.missing.is_empty() || !self.lost.is_empty())
     }
 
     /// Returns how many injections nobody attests the end of.
     pub(super) fn missing(&self) -> usize {
         self.missing.len()
+    }
+
+    /// Returns the nodes that nobody knows an injection of.
+    pub(super) fn lost(&self) -> &BTreeSet<String> {
+        &self.lost
     }
 
     /// Looks whether nothing of what is missing is in effect any more.
@@ -56,6 +64,15 @@ impl Reserve {
 }
 
 impl Run {
+    /// Something was begun on these nodes, and nothing there tells of it: it may be in effect until its time is over.
+    pub(super) fn lost_on(&mut self, nodes: BTreeSet<String>, now: Now, settings: &Settings) {
+        let not_after = self.status.not_after.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+        let left = not_after.map(|at| Duration::try_from(at.duration_since(now.wall)).unwrap_or_default());
+        let left = left.unwrap_or(settings.start_window);
+        self.reserve.until = Some(now.boot.saturating_add(left).saturating_add(settings.lease + RELEASE));
+        self.reserve.lost = nodes;
+    }
+
     /// Takes over what a predecessor reserved, which cannot be in effect from `until` on. Where an injection of it is gone, nothing is created in its place: it may
     /// have been carried out.
     pub(crate) fn was_reserved(
@@ -70,6 +87,8 @@ impl Run {
         let there: BTreeSet<&Uid> = self.shares.iter().filter_map(|s| s.seen.as_ref()).map(|s| &s.uid).collect();
         let missing = entry.injections.iter().filter(|uid| !there.contains(*uid) && !has_ended(ended, uid));
         self.reserve.missing = missing.cloned().collect();
+        // It names what was begun.
+        self.reserve.lost.clear();
         let live = matches!(self.stage, Stage::Live);
         if !self.reserve.missing.is_empty() || (!live && !entry.injections.is_empty()) {
             self.reserve.until = Some(until);

@@ -147,3 +147,23 @@ fn a_run_that_is_edited_in_the_midst_of_a_write_is_written_all_the_same() {
         }
     }
 }
+
+#[test]
+fn what_neither_an_injection_nor_the_ledger_tells_of_any_more_is_never_said_to_have_ended() {
+    let mut world = Fake::new();
+    world.run("a", "partition", true);
+    world.seconds(4);
+    // While nobody is there an injection and the Ledger are deleted by hand; the node goes on for as long as it may.
+    let (name, gone) = world.injections.pop_first().unwrap();
+    world.ledger = None;
+    world.start();
+    world.seconds(30);
+    assert_ne!(world.status("a").state, Some(RunState::Finished), "{name} may be in effect");
+    world.seconds(100);
+    let status = world.status("a");
+    assert_eq!((status.state, status.confirmation), (Some(RunState::Finished), Some(Confirmation::Unconfirmed)));
+    assert_eq!(status.unconfirmed_nodes, [gone.spec.node_name]);
+    let written = world.count("status");
+    world.seconds(100);
+    assert_eq!(world.count("status"), written, "it is written again and again");
+}

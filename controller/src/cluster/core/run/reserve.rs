@@ -5,7 +5,6 @@ use super::{Cause, Ctx, Run, Stage};
 use crate::cluster::core::Settings;
 use crate::cluster::core::event::{Now, Uid};
 use crate::cluster::core::ledger::{RELEASE, has_ended};
-use jiff::Timestamp;
 use rumpus_model::cluster::world::Reservation as Held;
 use rumpus_model::fault::Fault;
 use rumpus_model::scope::Direction;
@@ -64,12 +63,11 @@ impl Reserve {
 }
 
 impl Run {
-    /// Something was begun on these nodes, and nothing there tells of it: it may be in effect until its time is over.
+    /// Something was begun on these nodes, and nothing there tells of it: it may be in effect until its time is over, by
+    /// our own clock alone.
     pub(super) fn lost_on(&mut self, nodes: BTreeSet<String>, now: Now, settings: &Settings) {
-        let not_after = self.status.not_after.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
-        let left = not_after.map(|at| Duration::try_from(at.duration_since(now.wall)).unwrap_or_default());
-        let left = left.unwrap_or(settings.start_window);
-        self.reserve.until = Some(now.boot.saturating_add(left).saturating_add(settings.lease + RELEASE));
+        let lasts = self.duration() + settings.start_window + self.grace();
+        self.reserve.until = Some(now.boot.saturating_add(lasts).saturating_add(settings.lease + RELEASE));
         self.reserve.lost = nodes;
     }
 

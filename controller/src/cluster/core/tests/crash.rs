@@ -167,3 +167,16 @@ fn what_neither_an_injection_nor_the_ledger_tells_of_any_more_is_never_said_to_h
     world.seconds(100);
     assert_eq!(world.count("status"), written, "it is written again and again");
 }
+
+#[test]
+fn a_run_of_which_nothing_is_left_ends_when_its_time_is_over() {
+    let mut world = Fake::new();
+    world.run("a", "partition", true);
+    world.seconds(4);
+    world.injections.clear();
+    world.ledger = None;
+    world.start();
+    world.seconds(150);
+    let status = world.status("a");
+    assert_eq!((status.state, status.confirmation), (Some(RunState::Finished), Some(Confirmation::Unconfirmed)));
+}

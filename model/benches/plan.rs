@@ -117,6 +117,7 @@ fn world() -> World {
         budgets: Ok(Vec::new()),
         halts: Ok(Vec::new()),
         active: Ok(Vec::new()),
+        hits: Ok(Arc::default()),
         rules: Rules::default(),
     }
 }

@@ -261,11 +261,11 @@ impl Controller {
             let Some(process) = &mut self.process else { return };
             for Command { op, act } in process.core.step(now, event) {
                 let outcome = match act {
-                    Act::Plan { input, active } => {
+                    Act::Plan { input, active, hits } => {
                         let active = if net.plant == Some(Plant::BudgetBlind) { Vec::new() } else { active };
                         let most = net.radius.filter(|_| net.plant != Some(Plant::RadiusBlind));
                         process.snapshot.radius = Radius { pods: most, ..Radius::default() };
-                        let planned = process.snapshot.plan(&input, active, now.wall.as_second());
+                        let planned = process.snapshot.plan(&input, active, hits, now.wall.as_second());
                         Outcome::Planned(Box::new(planned))
                     }
                     Act::Revise { .. } => Outcome::Revised(Revised::Keep),

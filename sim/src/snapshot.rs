@@ -4,9 +4,10 @@ use crate::api::{Kind, PodObject};
 use crate::world::node_name;
 use rumpus_cluster::ChaosNode;
 use rumpus_controller::cluster::observe;
+use rumpus_model::cluster::cooldown::Hits;
 use rumpus_model::cluster::labels::Labels;
 use rumpus_model::cluster::pod::{Container, OwnerRef, Phase, Pod, Role};
-use rumpus_model::cluster::world::{HaltRow, Namespace, Node, Owner, Radius, Reservation, Rules};
+use rumpus_model::cluster::world::{HaltRow, Known, Namespace, Node, Owner, Radius, Reservation, Rules};
 use rumpus_model::cluster::{ClusterPlan, RunInput, Unknown, World, plan};
 use rumpus_model::schedule::agenda::{Agenda, Ask, agenda};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,8 +41,8 @@ impl Snapshot {
     }
 
     /// Lets the model plan.
-    pub fn plan(&self, input: &RunInput, active: Vec<Reservation>, now: i64) -> ClusterPlan {
-        plan(&self.world(active), input, now)
+    pub fn plan(&self, input: &RunInput, active: Vec<Reservation>, hits: Known<Arc<Hits>>, now: i64) -> ClusterPlan {
+        plan(&World { hits, ..self.world(active) }, input, now)
     }
 
     /// Lets the model say what is due.
@@ -69,6 +70,7 @@ impl Snapshot {
             budgets: Ok(Vec::new()),
             halts: self.halts.clone().map(|h| h.into_values().collect()).ok_or_else(unknown),
             active: Ok(active),
+            hits: Ok(Arc::default()),
             rules: Rules { max_active_runs: self.budget, radius: self.radius, ..Rules::default() },
         }
     }

@@ -92,6 +92,7 @@ fn holds(run: &str, pods: &[usize]) -> Reservation {
         policy_uid: None,
         pods: pods.iter().map(|n| (format!("00000000-0000-4000-8000-{n:012}").into(), Place::default())).collect(),
         takes_down: false,
+        owners: std::collections::BTreeSet::new(),
         delay: None,
     }
 }

@@ -102,6 +102,7 @@ fn holds(number: usize, pods: impl Iterator<Item = String>) -> Reservation {
         policy_uid: None,
         pods: pods.map(|uid| (uid.into(), Place::default())).collect(),
         takes_down: false,
+        owners: std::collections::BTreeSet::new(),
         delay: None,
     }
 }

@@ -136,6 +136,7 @@ fn world(seen: &[Seen], each: usize, said: &Said) -> World {
         policy_uid: None,
         pods: held.into_iter().map(|uid| (uid, Place::default())).collect(),
         takes_down: true,
+        owners: std::collections::BTreeSet::new(),
         delay: None,
     };
     world.active = Ok(vec![beside]);

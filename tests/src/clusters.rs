@@ -59,6 +59,7 @@ pub fn cluster(pods: usize, each: usize, nodes: usize) -> World {
         budgets: Ok(Vec::new()),
         halts: Ok(Vec::new()),
         active: Ok(Vec::new()),
+        hits: Ok(Arc::default()),
         rules: Rules { max_active_runs: 8, ..Rules::default() },
     }
 }

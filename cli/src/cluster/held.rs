@@ -6,7 +6,7 @@ use rumpus_model::cluster::PeerEntry;
 use rumpus_model::cluster::world::{DelayScope, Place, Reservation};
 use rumpus_model::scope::Direction;
 use rumpus_model::wire;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long after its last instant and the lease the controller still holds what nobody attested.
@@ -26,6 +26,8 @@ pub fn reservations(injections: &[ChaosInjection], lease: Duration, now: Timesta
             policy_uid: None,
             pods: BTreeMap::new(),
             takes_down: takes_down(&injection.spec.fault),
+            // Not written in injections; what they hit last is in the Ledger once they have ended.
+            owners: BTreeSet::new(),
             delay: delay(&injection.spec.fault),
         });
         let place = |namespace: &str| Place { namespace: Some(namespace.into()), owner: None };

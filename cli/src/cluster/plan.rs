@@ -11,14 +11,17 @@ use crate::commands::{plan, print};
 use crate::failure::Failure;
 use crate::render;
 use jiff::Timestamp;
-use rumpus_cluster::ChaosInjection;
+use rumpus_cluster::{ChaosInjection, ChaosLedger, Error};
 use rumpus_controller::cluster::core::event::Now;
+use rumpus_controller::cluster::core::hits;
 use rumpus_controller::cluster::observe::look;
 use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::cluster::world::Seconds;
 use rumpus_model::cluster::{ClusterPlan, RunInput, World};
 use rumpus_model::refusal::Refusal;
 use rumpus_model::run::Outcome;
+use rumpus_model::wire::ledger::LEDGER;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Shows the plan.
@@ -59,6 +62,12 @@ pub(super) async fn snapshot(reached: &Reached) -> Snapshot {
     if let Err(error) = injections {
         world.active = Err(rumpus_model::cluster::Unknown { why: rumpus_agent::resolve::chain(&error) });
     }
+    world.hits = match reached.cluster.get::<ChaosLedger>("", LEDGER).await {
+        Ok(ledger) => Ok(Arc::new(hits::read(&ledger.spec, now.wall))),
+        Err(Error::NotFound { .. }) => Ok(Arc::default()),
+        // Only a policy that asks for a cooldown needs to know.
+        Err(error) => Err(rumpus_model::cluster::Unknown { why: rumpus_agent::resolve::chain(&error) }),
+    };
     Snapshot { world, notes, now: now.wall.as_second() }
 }
 

@@ -14,7 +14,7 @@ use super::seen;
 use super::serve::Health;
 use futures_util::stream::{BoxStream, SelectAll, StreamExt};
 use rumpus_cluster::{ChaosInjection, ChaosPolicy, ChaosRun, Cluster, Query, Watching};
-use rumpus_model::cluster::plan;
+use rumpus_model::cluster::{World, plan};
 use rumpus_model::cluster::world::Rules;
 use rumpus_model::schedule::agenda::agenda;
 use std::sync::Arc;
@@ -365,9 +365,9 @@ impl Driver {
                         self.health.metrics.refused(&why.reason);
                     }
                 }
-                if let Act::Plan { input, active } = act {
+                if let Act::Plan { input, active, hits } = act {
                     let now = self.health.clock.now();
-                    let world = self.observed.world(&self.rules, active, now);
+                    let world = World { hits, ..self.observed.world(&self.rules, active, now) };
                     let planned = plan::plan(&world, &input, now.wall.as_second());
                     events.push(Event::Done { op, outcome: Outcome::Planned(Box::new(planned)) });
                 } else if let Act::Agenda(ask) = act {

@@ -47,6 +47,7 @@ pub(crate) fn shop() -> World {
         budgets: Ok(Vec::new()),
         halts: Ok(Vec::new()),
         active: Ok(Vec::new()),
+        hits: Ok(Arc::default()),
         rules: Rules { max_active_runs: 8, ..Rules::default() },
     }
 }
@@ -116,6 +117,7 @@ pub(crate) fn held(pods: &[&str]) -> Reservation {
         policy_uid: None,
         pods: pods.iter().map(|p| (format!("uid-{p}").into(), Place::default())).collect(),
         takes_down: true,
+        owners: std::collections::BTreeSet::new(),
         delay: None,
     }
 }

@@ -25,6 +25,9 @@ mod weight;
 
 pub mod guard;
 pub mod load;
+pub mod cooldown;
+#[cfg(test)]
+mod cooldown_tests;
 pub mod explain;
 pub mod lint;
 pub mod peers;

@@ -111,6 +111,14 @@ pub struct PodTarget {
     pub probes: Vec<Port>,
 }
 
+impl PodTarget {
+    /// Returns the name of its owner as [`super::cooldown`] knows it.
+    pub fn owner_name(&self) -> Option<String> {
+        let (kind, name) = self.owner.as_deref()?.split_once('/')?;
+        Some(super::cooldown::name(kind, &self.namespace, name))
+    }
+}
+
 /// Some of the other side: all given parts match, `except` wins. Several entries are alternatives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

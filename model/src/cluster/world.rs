@@ -2,6 +2,7 @@
 //!
 //! Each list is known or *could not be read, and why*; an empty list is an answer, an unknown one is not.
 
+use super::cooldown::Hits;
 use super::freeze::Freeze;
 use super::labels::{LabelSelector, Labels};
 use super::pod::Pod;
@@ -46,6 +47,8 @@ pub struct World {
     pub halts: Known<Vec<HaltRow>>,
     /// Runs that hold pods already, planned and armed ones alike.
     pub active: Known<Vec<Reservation>>,
+    /// When which owner was hit last, whoever hit it.
+    pub hits: Known<Arc<Hits>>,
     pub rules: Rules,
 }
 
@@ -243,6 +246,8 @@ pub struct Reservation {
     pub pods: BTreeMap<Text, Place>,
     /// [`crate::fault::Fault::takes_down`] of its fault.
     pub takes_down: bool,
+    /// Their owners, by [`super::cooldown::name`].
+    pub owners: BTreeSet<Text>,
     /// What it delays, where its fault is latency.
     pub delay: Option<DelayScope>,
 }

@@ -1,5 +1,6 @@
 //! A policy, parsed once: after this no string is parsed again and no number checked again.
 
+use crate::duration;
 use crate::fault::Fault;
 use crate::faults::{Drawn, Faults};
 use crate::gate::Gate;
@@ -148,6 +149,8 @@ pub struct Experiment {
     /// The key of the label that says how often a pod is taken beside the others; only with [`Order::Random`], in a
     /// cluster.
     pub weight_by: Option<String>,
+    /// How long an owner is left alone after any run has hit it, from a second to [`crate::cluster::cooldown::LONGEST`].
+    pub cooldown: Option<Duration>,
     /// The only one; of several the first, until [`Policy::settled`] says which one a run does.
     pub fault: Fault,
     /// Given exactly where `fault` lasts; 1 s to 24 h.
@@ -175,7 +178,9 @@ impl Experiment {
     pub fn pick_summary(&self) -> String {
         let most = self.per_owner.map(|most| format!(", at most {most} of each owner")).unwrap_or_default();
         let weight = self.weight_by.as_ref().map(|key| format!(", by weight of label {key}")).unwrap_or_default();
-        format!("{}{most}{}{weight}", self.pick.summary(), self.order.summary())
+        let cooldown = self.cooldown.map(|time| format!(", none whose owner was hit within {}", duration::show(time)));
+        let cooldown = cooldown.unwrap_or_default();
+        format!("{}{most}{}{weight}{cooldown}", self.pick.summary(), self.order.summary())
     }
 }
 

@@ -197,6 +197,7 @@ fn bare(world: &World) -> World {
         budgets: world.budgets.clone(),
         halts: world.halts.clone(),
         active: world.active.clone(),
+        hits: world.hits.clone(),
         rules: world.rules.clone(),
     }
 }

@@ -90,6 +90,7 @@ pub fn world(policy: &Policy, namespace: &str, groups: u32) -> Result<World, Str
         budgets: Ok(Vec::new()),
         halts: Ok(Vec::new()),
         active: Ok(Vec::new()),
+        hits: Ok(Arc::default()),
         rules,
     })
 }

@@ -53,6 +53,10 @@ pub struct Pick {
     pub order: Option<Order>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_by: Option<WeightBy>,
+    /// How long an owner is left alone after any run has hit it: `1h`; at most 31 days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<time::Cooldown>")]
+    pub cooldown: Option<String>,
 }
 
 /// What says how often a candidate is taken beside the others.

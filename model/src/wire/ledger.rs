@@ -21,6 +21,9 @@ pub const MAX_GROUPS: usize = 4000;
 /// takes at most.
 pub const MAX_PODS: usize = 20_000;
 
+/// Most owners that one reservation names.
+pub const MAX_OWNERS: usize = 200;
+
 /// What is held, and by whose hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -47,6 +50,26 @@ pub struct LedgerSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Several<text::Instant, 1000>")]
     pub dry_starts: Vec<String>,
+    /// Owners that runs have hit within the last 31 days; beside reservations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Several<Hit, 2000>")]
+    pub hits: Vec<Hit>,
+    /// Up to then any owner may have been hit that is not among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::Instant>")]
+    pub hits_unknown_until: Option<String>,
+}
+
+/// When an owner was hit last, whoever hit it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hit {
+    /// `Deployment/shop/web`.
+    #[schemars(with = "text::Told<400>")]
+    pub owner: String,
+    /// When the run had ended.
+    #[schemars(with = "text::Instant")]
+    pub at: String,
 }
 
 /// Returns the name of the Ledger in which the groups of a namespace's policies stand.
@@ -125,4 +148,11 @@ pub struct Reservation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Several<text::Uid, 20000>")]
     pub pods: Vec<String>,
+    /// Owners of those pods: `Deployment/shop/web`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Several<text::Told<400>, 200>")]
+    pub owners: Vec<String>,
+    /// They have more owners than are listed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_owners: bool,
 }

@@ -77,6 +77,8 @@ fn reservation(n: usize) -> Reservation {
         lasts_seconds: 300,
         injections: vec![uid(2, n)],
         pods: (0..each).map(|pod| uid(3, n * each + pod)).collect(),
+        owners: Vec::new(),
+        more_owners: false,
     }
 }
 

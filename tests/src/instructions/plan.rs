@@ -76,6 +76,7 @@ fn held(n: usize) -> Reservation {
         policy_uid: None,
         pods: (0..HELD).map(|pod| (format!("gone-{n}-{pod}").into(), place.clone())).collect(),
         takes_down: false,
+        owners: std::collections::BTreeSet::new(),
         delay: None,
     }
 }

@@ -96,7 +96,7 @@ impl Server {
     /// Carries one command out.
     pub(super) fn answer(&mut self, act: Act) -> Result<Outcome> {
         Ok(match act {
-            Act::Plan { input, active } => {
+            Act::Plan { input, active, .. } => {
                 self.world.active = Ok(active);
                 let plan = plan(&self.world, &input, NOW);
                 ensure!(plan.acts(), "refused: {:?}", plan.refusals);

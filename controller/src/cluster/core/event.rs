@@ -4,13 +4,15 @@
 //! the effect may or may not have happened, and nothing may be built on either.
 
 use jiff::Timestamp;
-use rumpus_model::cluster::world::{HaltRow, Reservation};
+use rumpus_model::cluster::cooldown::Hits;
+use rumpus_model::cluster::world::{HaltRow, Known, Reservation};
 use rumpus_model::cluster::{ClusterPlan, PeerEntry, RunInput};
 use rumpus_model::gate::HttpProbe;
 use rumpus_model::schedule::agenda::{Agenda, Ask};
 use rumpus_model::wire::{
     Condition, InjectionSpec, InjectionStatus, LedgerSpec, Phase, PolicySpec, PolicyStatus, RunSpec, RunStatus,
 };
+use std::sync::Arc;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -131,6 +133,7 @@ pub enum Act {
         input: Box<RunInput>,
         /// What other runs hold: the snapshot's `active`.
         active: Vec<Reservation>,
+        hits: Known<Arc<Hits>>,
     },
     /// Take a snapshot and let the model compare the peers that were armed with it.
     Revise {

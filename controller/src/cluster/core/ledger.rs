@@ -10,8 +10,11 @@
 //! ```
 
 use super::event::{Act, InjectionSeen, LedgerSeen, Now, OpId, Outcome, Uid};
+use super::hits;
 use super::retry::Retry;
-use rumpus_model::cluster::world::{DelayScope, Place, Reservation as Held};
+use jiff::Timestamp;
+use rumpus_model::cluster::cooldown::Hits;
+use rumpus_model::cluster::world::{DelayScope, Place, Reservation as Held, Unknown as Unread};
 use rumpus_model::scope::Direction;
 use rumpus_model::wire::ledger::{LedgerSpec, MAX_PODS, Reservation};
 use rumpus_model::wire::{self, InjectionState};
@@ -29,13 +32,15 @@ pub(crate) fn has_ended(ended: &BTreeMap<String, BTreeSet<Uid>>, uid: &Uid) -> b
 }
 
 type Entries = BTreeMap<Uid, Arc<Reservation>>;
+/// What the object holds.
+type Content = (Entries, Arc<Hits>);
 
 #[derive(Debug)]
 enum Known {
-    Unread,
+    NotRead,
     Absent,
     /// Its version, and what it holds.
-    Present(String, Entries),
+    Present(String, Entries, Arc<Hits>),
 }
 
 /// What a predecessor reserved.
@@ -54,6 +59,10 @@ pub(crate) struct Ledger {
     lease: Duration,
     wish: Entries,
     inherited: BTreeMap<Uid, Inherited>,
+    /// As they will be once they are written.
+    hits: Arc<Hits>,
+    /// It was read once in this term.
+    was_read: bool,
     /// How many reservations of others it has ever told of.
     told: u64,
     known: Known,
@@ -61,7 +70,7 @@ pub(crate) struct Ledger {
     fenced: bool,
     /// The epoch of somebody else's that is not below ours.
     overtaken: Option<i64>,
-    pending: Option<(OpId, Option<Entries>)>,
+    pending: Option<(OpId, Option<Content>)>,
     retry: Retry,
     trouble: Option<String>,
 }
@@ -73,8 +82,10 @@ impl Ledger {
             lease,
             wish: Entries::new(),
             inherited: BTreeMap::new(),
+            hits: Arc::default(),
+            was_read: false,
             told: 0,
-            known: Known::Unread,
+            known: Known::NotRead,
             fenced: false,
             overtaken: None,
             pending: None,
@@ -115,14 +126,30 @@ impl Ledger {
         }
     }
 
-    /// Nothing of a run is in effect any more.
-    pub(crate) fn release(&mut self, run: &Uid) {
+    /// A run of which nothing was begun holds nothing any more.
+    pub(crate) fn forget(&mut self, run: &Uid) {
         self.wish.remove(run);
+    }
+
+    /// Nothing of a run is in effect any more: its owners were hit, up to now.
+    pub(crate) fn release(&mut self, run: &Uid, now: Timestamp) {
+        if let Some(entry) = self.wish.remove(run) {
+            note(&mut self.hits, &entry, now);
+        }
+    }
+
+    /// Returns when which owner was hit last.
+    ///
+    /// # Errors
+    /// It was not read yet.
+    pub(crate) fn hits(&self) -> Result<Arc<Hits>, Unread> {
+        let why = || Unread { why: "the Ledger was not read yet".into() };
+        self.was_read.then(|| Arc::clone(&self.hits)).ok_or_else(why)
     }
 
     /// Returns whether exactly what is wished for a run is written, in our own epoch.
     pub(crate) fn holds(&self, run: &Uid) -> bool {
-        let Known::Present(_, held) = &self.known else { return false };
+        let Known::Present(_, held, _) = &self.known else { return false };
         let wish = self.wish.get(run);
         self.fenced && wish.is_some() && wish == held.get(run)
     }
@@ -137,6 +164,11 @@ impl Ledger {
     /// Gives a run that is known what a predecessor reserved for it, and from when on it cannot be in effect.
     pub(crate) fn hand_over(&mut self, run: &Uid) -> Option<(Arc<Reservation>, Duration)> {
         self.inherited.remove(run).map(|i| (i.entry, i.until))
+    }
+
+    /// A run that has ended had reserved this, and nobody wrote that its owners were hit.
+    pub(crate) fn was_hit(&mut self, entry: &Reservation, now: Timestamp) {
+        note(&mut self.hits, entry, now);
     }
 
     /// Returns the runs of which only the Ledger tells.
@@ -155,6 +187,7 @@ impl Ledger {
                 policy_uid: entry.policy.as_deref().map(Into::into),
                 pods: entry.pods.iter().map(|p| (p.as_str().into(), Place::default())).collect(),
                 takes_down: entry.takes_down,
+                owners: entry.owners.iter().map(|owner| owner.as_str().into()).collect(),
                 delay: entry.delays.map(|d| DelayScope { direction: direction(d), peers: Vec::new() }),
             }
         })
@@ -163,7 +196,7 @@ impl Ledger {
     /// Frees what was inherited and has ended: by its nodes' word, by its objects', or by time.
     pub(crate) fn reap(
         &mut self,
-        now: Duration,
+        now: Now,
         ended: &BTreeMap<String, BTreeSet<Uid>>,
         injections: &BTreeMap<Uid, InjectionSeen>,
     ) {
@@ -173,7 +206,11 @@ impl Ledger {
             let uids = &inherited.entry.injections;
             let failed = uids.iter().any(|uid| state(uid) == Some(InjectionState::RestoreFailed));
             let attested = !uids.is_empty() && uids.iter().all(over);
-            failed || (!attested && now < inherited.until)
+            let stays = failed || (!attested && now.boot < inherited.until);
+            if !stays {
+                note(&mut self.hits, &inherited.entry, now.wall);
+            }
+            stays
         });
     }
 
@@ -183,13 +220,13 @@ impl Ledger {
             return None;
         }
         let resource_version = match &self.known {
-            Known::Unread => {
+            Known::NotRead => {
                 self.pending = Some((op, None));
                 return Some(Act::ReadLedger);
             }
             Known::Absent => None,
-            Known::Present(version, held) => {
-                if self.fenced && self.is_as_wished(held) {
+            Known::Present(version, held, hits) => {
+                if self.fenced && self.is_as_wished(held) && Arc::ptr_eq(hits, &self.hits) {
                     return None;
                 }
                 Some(version.clone())
@@ -199,15 +236,14 @@ impl Ledger {
         for (uid, inherited) in &self.inherited {
             entries.entry(uid.clone()).or_insert_with(|| Arc::clone(&inherited.entry));
         }
-        let spec = LedgerSpec {
+        let mut spec = LedgerSpec {
             epoch,
             holder: self.holder.clone(),
             reservations: entries.values().map(|e| (**e).clone()).collect(),
-            groups: Vec::new(),
-            starts: Vec::new(),
-            dry_starts: Vec::new(),
+            ..LedgerSpec::default()
         };
-        self.pending = Some((op, Some(entries)));
+        hits::write(&self.hits, &mut spec);
+        self.pending = Some((op, Some((entries, Arc::clone(&self.hits)))));
         Some(Act::WriteLedger { resource_version, spec: Box::new(spec) })
     }
 
@@ -224,15 +260,16 @@ impl Ledger {
     pub(crate) fn done(&mut self, now: Now, epoch: i64, outcome: Outcome) {
         let Some((_, sent)) = self.pending.take() else { return };
         match (outcome, sent) {
-            (Outcome::Ledger(seen), Some(sent)) => {
+            (Outcome::Ledger(seen), Some((entries, hits))) => {
                 self.retry.succeeded();
                 self.trouble = None;
                 self.fenced = true;
-                self.known = Known::Present(seen.resource_version, sent);
+                self.known = Known::Present(seen.resource_version, entries, hits);
             }
             // A good read says nothing about the next write: what failed is still waited for.
             (Outcome::Ledger(seen), None) => self.read(now, epoch, *seen),
             (Outcome::Missing, None) => {
+                self.was_read = true;
                 self.fenced = false;
                 self.known = Known::Absent;
             }
@@ -250,10 +287,11 @@ impl Ledger {
 
     /// A write may have been carried out unseen: it is read back before anything is built on it.
     fn doubt(&mut self) {
-        self.known = Known::Unread;
+        self.known = Known::NotRead;
     }
 
     fn read(&mut self, now: Now, epoch: i64, seen: LedgerSeen) {
+        let hits = Arc::new(hits::read(&seen.spec, now.wall));
         let LedgerSpec { epoch: theirs, holder, reservations, .. } = seen.spec;
         let ours = theirs == epoch && holder == self.holder;
         if theirs >= epoch && !ours {
@@ -263,6 +301,12 @@ impl Ledger {
             return self.retry.failed(now.boot);
         }
         self.overtaken = None;
+        self.was_read = true;
+        Arc::make_mut(&mut self.hits).merge(&hits);
+        // The same one, so that it is compared at once.
+        if self.hits == hits {
+            self.hits = Arc::clone(&hits);
+        }
         self.fenced = ours;
         let entries: Entries = reservations.into_iter().map(|e| (e.uid.clone(), Arc::new(e))).collect();
         for (uid, entry) in &entries {
@@ -274,7 +318,7 @@ impl Ledger {
             self.inherited.insert(uid.clone(), Inherited { entry: Arc::clone(entry), until });
             self.told += 1;
         }
-        self.known = Known::Present(seen.resource_version, entries);
+        self.known = Known::Present(seen.resource_version, entries, hits);
     }
 
     /// Returns when to look again at the latest.
@@ -283,6 +327,12 @@ impl Ledger {
         let release = self.inherited.values().map(|i| i.until).filter(|at| *at > now.boot).min();
         [retry, release].into_iter().flatten().min()
     }
+}
+
+/// The owners of what was held were hit.
+fn note(hits: &mut Arc<Hits>, entry: &Reservation, now: Timestamp) {
+    let owners = entry.owners.iter().map(|owner| owner.as_str().into());
+    Arc::make_mut(hits).note(owners, entry.more_owners, now.as_second());
 }
 
 fn direction(written: wire::Direction) -> Direction {

@@ -17,6 +17,7 @@ use timetable::Timetable;
 
 pub mod event;
 pub mod lease;
+pub mod hits;
 mod ledger;
 pub mod no;
 mod orphan;
@@ -204,7 +205,7 @@ impl Core {
             self.orphans.insert(seen.uid.clone(), Orphan::new(seen, now));
         }
         self.term = Term::Leading { epoch };
-        self.hand_over();
+        self.hand_over(now);
     }
 
     fn run(&mut self, now: Now, seen: RunSeen) -> Vec<Command> {
@@ -217,7 +218,7 @@ impl Core {
             return self.advance_after(now, &uid, |run| run.observe(seen));
         }
         self.runs.insert(uid.clone(), Run::new(seen));
-        self.hand_over();
+        self.hand_over(now);
         self.advance_one(now, &uid)
     }
 
@@ -276,7 +277,7 @@ impl Core {
             && self.ledger.is_pending(op)
         {
             self.ledger.done(now, epoch, outcome);
-            self.hand_over();
+            self.hand_over(now);
             return;
         }
         if let Term::Leading { epoch } = self.term
@@ -321,10 +322,13 @@ impl Core {
     }
 
     /// Gives every run what a predecessor reserved for it.
-    fn hand_over(&mut self) {
+    fn hand_over(&mut self, now: Now) {
         let known: Vec<Uid> = self.ledger.inherited().filter(|uid| self.runs.contains_key(*uid)).cloned().collect();
         for uid in known {
             if let (Some(run), Some((entry, until))) = (self.runs.get_mut(&uid), self.ledger.hand_over(&uid)) {
+                if run.is_finished() {
+                    self.ledger.was_hit(&entry, now.wall);
+                }
                 run.was_reserved(entry, until, &self.ended);
             }
         }
@@ -332,7 +336,7 @@ impl Core {
 
     fn keep_ledger(&mut self, now: Now, commands: &mut Vec<Command>) {
         let Term::Leading { epoch } = self.term else { return };
-        self.ledger.reap(now.boot, &self.ended, &self.injections_seen);
+        self.ledger.reap(now, &self.ended, &self.injections_seen);
         if let Some(act) = self.ledger.next(now, self.next_op, epoch) {
             commands.push(Command { op: self.next_op, act });
             self.next_op += 1;

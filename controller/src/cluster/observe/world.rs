@@ -36,6 +36,7 @@ impl Observed {
             budgets: known(&self.budgets, now.boot, |rows| rows.map(|(_, b)| b.clone()).collect()),
             halts: known(&self.halts, now.boot, |rows| rows.map(|(_, h)| h.clone()).collect()),
             active: Ok(active),
+            hits: Ok(Arc::default()),
             rules: rules.clone(),
         }
     }

@@ -32,11 +32,12 @@ pub enum Question {
     Age,
     Scheduled,
     Container,
+    Cooled,
     Pick,
 }
 
 impl Question {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Namespaces,
         Self::Selector,
         Self::Protected,
@@ -56,6 +57,7 @@ impl Question {
         Self::Age,
         Self::Scheduled,
         Self::Container,
+        Self::Cooled,
         Self::Pick,
     ];
 
@@ -68,6 +70,7 @@ impl Question {
             ) => Self::Selector,
             No::Left(reason) => match reason {
                 Reason::ContainerNotRunning | Reason::NoSuchContainer => Self::Container,
+                Reason::CoolingDown => Self::Cooled,
                 Reason::Excluded => Self::Excluded,
                 Reason::Finished => Self::Finished,
                 Reason::Frozen => Self::Frozen,
@@ -117,6 +120,7 @@ impl Question {
             Self::Age => "is old enough",
             Self::Scheduled => "is on a node",
             Self::Container => "has the container that is meant",
+            Self::Cooled => "its owner was not hit within the cooldown",
             Self::Pick => "the pick takes it",
         }
     }
@@ -177,6 +181,7 @@ impl Question {
             }
             Self::Scheduled => format!("node {}", or_none(pod.node.as_deref())),
             Self::Container => containers(pod, selector.container.as_deref()),
+            Self::Cooled => asked.last_hit(pod),
             Self::Pick => asked.pick(pod),
         }
     }

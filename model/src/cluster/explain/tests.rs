@@ -1,6 +1,7 @@
 //! Each pod is told the first no, and the order is that of the code that says it.
 
 use super::{Explanation, Fate, Question, Workload, explain};
+use crate::cluster::cooldown::Hits;
 use crate::cluster::fixture::{NOW, input, labels, planned, policy, shop, unknown, with};
 use crate::cluster::freeze::Freeze;
 use crate::cluster::pod::{Phase, Pod};
@@ -18,7 +19,7 @@ struct Trial {
 
 impl Trial {
     fn new() -> Self {
-        Self { world: shop(), labels: vec![("app", "web")], pick: "all: true" }
+        Self { world: shop(), labels: vec![("app", "web")], pick: "all: true, cooldown: 1h" }
     }
 
     fn pod(&mut self, change: impl FnOnce(&mut Pod)) {
@@ -64,7 +65,11 @@ impl Trial {
             Question::Age => self.pod(|p| p.created = NOW - 60),
             Question::Scheduled => self.pod(|p| p.node = None),
             Question::Container => self.pod(|p| p.containers.clear()),
-            Question::Pick => self.pick = "percent: 0, rounding: Down",
+            Question::Cooled => {
+                let last = std::collections::BTreeMap::from([("Deployment/shop/web".into(), NOW - 60)]);
+                self.world.hits = Ok(Arc::new(Hits::new(last, None)));
+            }
+            Question::Pick => self.pick = "percent: 0, rounding: Down, cooldown: 1h",
         }
     }
 

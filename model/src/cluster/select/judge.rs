@@ -3,6 +3,7 @@
 //! `find` asks every pod, `explain` those of one workload: there is no second way to answer.
 
 use super::{Choice, PodSelector, Reason, container};
+use crate::cluster::cooldown;
 use crate::cluster::guard::{excluded, frozen, opt_in, protected};
 use crate::cluster::plan::RunInput;
 use crate::cluster::pod::{Phase, Pod};
@@ -10,10 +11,12 @@ use crate::cluster::refusal::ClusterRefusal;
 use crate::cluster::says::{CHAOS, Says};
 use crate::cluster::weight;
 use crate::cluster::world::{Namespace, Node, Seconds, Text, Unknown, World};
+use crate::duration;
 use crate::policy::Experiment;
 use crate::schedule::Group;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is looked up once, not once a pod.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Asked<'w> {
     nodes: &'w BTreeMap<Text, Node>,
     experiment: &'w Experiment,
     group: Option<&'w Group>,
+    /// Owners that runs hold at this moment, where the policy asks for it.
+    held: BTreeSet<&'w str>,
 }
 
 /// What is said of a namespace, and holds for each of its pods.
@@ -83,6 +88,10 @@ impl<'w> Asked<'w> {
             }
         };
         let experiment = &input.policy.experiment;
+        let cools = experiment.cooldown.is_some();
+        if cools && let Err(why) = &world.hits {
+            return Err(vec![known("hits", why)]);
+        }
         let named = selector.namespaces.names(&input.namespace);
         let levels = opt_in::Levels::of(world);
         Ok((
@@ -96,6 +105,7 @@ impl<'w> Asked<'w> {
                 nodes,
                 experiment,
                 group: input.policy.group.as_ref(),
+                held: if cools { cooldown::held(world) } else { BTreeSet::new() },
             },
             pods,
         ))
@@ -154,6 +164,22 @@ impl<'w> Asked<'w> {
         format!("pick {}{label}", self.experiment.pick_summary())
     }
 
+    /// Returns when a pod's owner was hit last, in words.
+    pub(crate) fn last_hit(&self, pod: &Pod) -> String {
+        let Some(cooldown) = self.experiment.cooldown else { return "the policy asks for no cooldown".into() };
+        let Some(owner) = cooldown::owner(pod) else { return "it has no owner".into() };
+        let meant = format!("a cooldown of {} is meant", duration::show(cooldown));
+        if self.held.contains(&*owner) {
+            return format!("a run holds {owner}; {meant}");
+        }
+        let last = self.world.hits.iter().find_map(|hits| hits.last(&owner));
+        let since = last.map(|at| Duration::from_secs(u64::try_from(self.now.saturating_sub(at)).unwrap_or(0)));
+        match since {
+            None => format!("no hit of {owner} is known; {meant}"),
+            Some(since) => format!("{owner} may have been hit {} ago; {meant}", duration::show(since)),
+        }
+    }
+
     /// Returns what decides whether a pod may be hit, and who says it: the pod, its owner or its namespace.
     pub(crate) fn level(&self, pod: &Pod, within: Within<'_>) -> Option<String> {
         let namespace = match within {
@@ -192,6 +218,7 @@ impl<'w> Asked<'w> {
             return Err(Reason::NotScheduled);
         }
         let container = container::choose(&pod.containers, self.selector.container.as_deref(), &self.experiment.fault)?;
+        cooldown::ask(self.world, &self.held, self.experiment, pod, self.now)?;
         if let Some(key) = &self.experiment.weight_by {
             weight::of(pod, key)?;
         }

@@ -13,6 +13,8 @@ pub const EXAMPLES: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     ContainerNotRunning,
+    /// Its owner was hit within the policy's cooldown.
+    CoolingDown,
     /// By the policy's `exclude`.
     Excluded,
     /// Succeeded or Failed.
@@ -55,8 +57,9 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::ContainerNotRunning,
+        Self::CoolingDown,
         Self::Excluded,
         Self::Finished,
         Self::Frozen,
@@ -89,6 +92,7 @@ impl Reason {
     pub fn why(self) -> &'static str {
         match self {
             Self::ContainerNotRunning => "its container does not run",
+            Self::CoolingDown => "its owner was hit within the policy's cooldown, or is being hit",
             Self::Excluded => "excluded by the policy",
             Self::Finished => "has succeeded or failed",
             Self::Frozen => "its namespace is frozen",

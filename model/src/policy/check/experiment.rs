@@ -21,6 +21,7 @@ pub(super) fn check(written: Option<&wire::Experiment>, place: &Place<'_>) -> Op
     let targets = targets::check(written.targets.as_ref(), all, &place.field("targets"));
     let pick = pick::check(written.pick.as_ref(), &place.field("pick"));
     let per_owner = pick::per_owner(written.pick.as_ref(), &place.field("pick"));
+    let cooldown = pick::cooldown(written.pick.as_ref(), &place.field("pick"));
     let weight_by = pick::weight_by(written.pick.as_ref(), &place.field("pick"));
     let faults = fault::list(written.faults.as_ref(), &place.field("faults"));
     let duration = lasting(written.duration.as_ref(), faults.as_deref(), &place.field("duration"));
@@ -39,6 +40,7 @@ pub(super) fn check(written: Option<&wire::Experiment>, place: &Place<'_>) -> Op
         per_owner: per_owner?,
         order: pick::order(written.pick.as_ref()),
         weight_by: weight_by?,
+        cooldown: cooldown?,
         duration: duration.filter(|_| first.lasts()),
         fault: first,
         faults: (list.len() > 1).then_some(Faults { list, duration }),

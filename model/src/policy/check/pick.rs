@@ -1,9 +1,15 @@
 //! How many: exactly one of count, percent and all.
 
+use super::experiment::time;
 use super::labels;
 use super::place::Place;
+use crate::cluster::cooldown::LONGEST;
 use crate::pick::{Order, Pick, Rounding};
 use crate::wire;
+use std::time::Duration;
+
+/// The shortest cooldown.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 pub(super) fn check(written: Option<&wire::Pick>, place: &Place<'_>) -> Option<Pick> {
     let hint = "write `count: 1`, `{percent: 25, rounding: Down}` or `all: true`";
@@ -63,6 +69,17 @@ pub(super) fn weight_by(written: Option<&wire::Pick>, place: &Place<'_>) -> Opti
         return here.missing("write `weightBy: {label: KEY}`: the label's value is a whole number from 0 to 1000");
     };
     labels::key(label, &here.field("label")).then(|| Some(label.clone()))
+}
+
+/// Returns how long an owner is left alone after a hit. Outer `None`: a problem was noted.
+pub(super) fn cooldown(written: Option<&wire::Pick>, place: &Place<'_>) -> Option<Option<Duration>> {
+    let Some(text) = written.and_then(|w| w.cooldown.as_ref()) else { return Some(None) };
+    let here = place.field("cooldown");
+    if !place.in_cluster() {
+        here.unbuilt("nothing on a bare host has an owner", "leave it out");
+        return Some(None);
+    }
+    time(text, &here, SHORTEST, LONGEST).map(Some)
 }
 
 fn count_of(count: i64, place: &Place<'_>) -> Option<Pick> {

@@ -22,6 +22,8 @@ pub(crate) type Jitter = Time<0, 10_000>;
 pub(crate) type Grace = Time<0, 600_000>;
 /// How old a pod is: up to a year.
 pub(crate) type Age = Time<0, 31_536_000_000>;
+/// How long an owner is left alone: 1 s to 31 days.
+pub(crate) type Cooldown = Time<1_000, 2_678_400_000>;
 /// How often something runs: 1 min to a year.
 pub(crate) type Period = Time<60_000, 31_536_000_000>;
 /// How far back a rate looks: 1 min to 7 d.

@@ -7,6 +7,7 @@ use crate::cluster::core::no::No;
 use crate::cluster::core::share::{Share, same};
 use crate::cluster::core::spec;
 use crate::cluster::core::timetable::{Slotted, Withdrawn, withdrawn};
+use rumpus_model::cluster::plan::PodTarget;
 use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::cluster::{ClusterPlan, RunInput};
 use rumpus_model::duration;
@@ -100,7 +101,8 @@ impl Run {
         }
         let active = ctx.active();
         self.review.counts(ctx.ledger.told());
-        self.question(ctx, Question::Plan, Act::Plan { input, active });
+        let hits = ctx.ledger.hits();
+        self.question(ctx, Question::Plan, Act::Plan { input, active, hits });
     }
 
     pub(super) fn question(&mut self, ctx: &mut Ctx<'_>, question: Question, act: Act) {
@@ -191,6 +193,7 @@ impl Run {
         let begun = self.written.plan.as_ref().map(|p| p.hash.clone());
         self.note_plan(&plan);
         self.planned_peers.clone_from(&plan.peers);
+        self.planned_owners = plan.targets().filter_map(PodTarget::owner_name).map(Into::into).collect();
         let moves = self.input.as_ref().is_some_and(|i| spec::peers_move(&self.seen, &i.policy.experiment));
         self.peers.planned(moves, plan.follow);
         let mut nos: Vec<No> = plan.refusals.iter().cloned().map(No::Model).collect();

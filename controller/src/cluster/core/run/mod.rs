@@ -136,6 +136,8 @@ pub(crate) struct Run {
     peers: revise::Peers,
     /// What the fault is about, for the reservation.
     planned_peers: Vec<PeerEntry>,
+    /// Whose pods it hits, for the reservation.
+    planned_owners: BTreeSet<Text>,
     reserve: reserve::Reserve,
     review: review::Review,
     cause: Option<Cause>,
@@ -175,6 +177,7 @@ impl Run {
             pods: Pods::default(),
             peers: revise::Peers::default(),
             planned_peers: Vec::new(),
+            planned_owners: BTreeSet::new(),
             reserve: reserve::Reserve::default(),
             review: review::Review::default(),
             cause: None,
@@ -383,6 +386,7 @@ impl Run {
             pods,
             // What cannot be told is held to be the worse.
             takes_down: fault.is_none_or(rumpus_model::fault::Fault::takes_down),
+            owners: self.reserve.owners().map(Into::into).chain(self.planned_owners.iter().cloned()).collect(),
             delay,
         })
     }

@@ -10,7 +10,7 @@ use rumpus_model::fault::Fault;
 use rumpus_model::scope::Direction;
 use rumpus_model::wire;
 use rumpus_model::wire::RunState;
-use rumpus_model::wire::ledger::Reservation;
+use rumpus_model::wire::ledger::{MAX_OWNERS, Reservation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,11 @@ impl Reserve {
     /// Returns the pods that a predecessor reserved.
     pub(super) fn pods(&self) -> impl Iterator<Item = &str> {
         self.before.iter().flat_map(|b| &b.pods).map(String::as_str)
+    }
+
+    /// Returns their owners.
+    pub(super) fn owners(&self) -> impl Iterator<Item = &str> {
+        self.before.iter().flat_map(|b| &b.owners).map(String::as_str)
     }
 
     /// Returns whether a predecessor reserved it.
@@ -102,7 +107,7 @@ impl Run {
     /// Tells the Ledger what is to be held.
     pub(super) fn reserve(&mut self, ctx: &mut Ctx<'_>) {
         if !self.is_judged(ctx) {
-            return ctx.ledger.release(&self.seen.uid);
+            return ctx.ledger.forget(&self.seen.uid);
         }
         let (there, whole) = self.shares_there();
         if let Some((shares, entry)) = &self.reserve.entry
@@ -128,7 +133,11 @@ impl Run {
     /// armed, for whoever comes after us.
     pub(super) fn release(&self, ctx: &mut Ctx<'_>) {
         if self.is_finished() && (self.gone || self.written.state == Some(RunState::Finished)) {
-            ctx.ledger.release(&self.seen.uid);
+            if self.is_begun() {
+                ctx.ledger.release(&self.seen.uid, ctx.now.wall);
+            } else {
+                ctx.ledger.forget(&self.seen.uid);
+            }
         }
     }
 
@@ -162,6 +171,8 @@ impl Run {
             lasts_seconds: i64::try_from(lasts.as_secs().saturating_add(1)).unwrap_or(i64::MAX),
             injections: injections.into_iter().cloned().collect(),
             pods: held.pods.keys().map(ToString::to_string).collect(),
+            more_owners: held.owners.len() > MAX_OWNERS || self.reserve.before.iter().any(|before| before.more_owners),
+            owners: held.owners.iter().take(MAX_OWNERS).map(ToString::to_string).collect(),
         }
     }
 }

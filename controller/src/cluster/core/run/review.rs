@@ -62,7 +62,8 @@ impl Run {
         }
         if let Some(input) = self.input.clone() {
             let (active, told) = (ctx.active(), ctx.ledger.told());
-            self.review.asked = Some((ctx.ask(Act::Plan { input, active }), told));
+            let hits = ctx.ledger.hits();
+            self.review.asked = Some((ctx.ask(Act::Plan { input, active, hits }), told));
         }
     }
 

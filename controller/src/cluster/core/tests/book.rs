@@ -30,6 +30,8 @@ fn entry(uid: &str, injections: &[&str], pods: usize) -> Reservation {
         lasts_seconds: 40,
         injections: injections.iter().map(|&i| i.into()).collect(),
         pods: (0..pods).map(|n| format!("{uid}-{n}")).collect(),
+        owners: Vec::new(),
+        more_owners: false,
     }
 }
 
@@ -79,7 +81,7 @@ fn it_writes_once_to_be_ours_and_again_whenever_what_is_wished_differs() {
     ledger.want(&Arc::new(wide.clone()));
     assert!(!ledger.holds(&"a".into()), "something else is written");
     assert_eq!(write(&mut ledger, 100), Some(vec![wide]));
-    ledger.release(&"a".into());
+    ledger.forget(&"a".into());
     assert!(!ledger.holds(&"a".into()));
     assert_eq!(write(&mut ledger, 100), Some(vec![]));
 }
@@ -144,7 +146,7 @@ fn what_is_inherited_is_freed_by_the_word_of_all_its_injections_or_by_time() {
     let ended = |uids: &[&str]| BTreeMap::from([("node-1".to_owned(), uids.iter().map(|&u| u.to_owned()).collect())]);
     let left = |injections: &[&str], seconds: u64, over: &[&str]| {
         let mut ledger = after(vec![entry("old", injections, 1)]);
-        ledger.reap(Duration::from_secs(seconds), &ended(over), &BTreeMap::new());
+        ledger.reap(at(seconds), &ended(over), &BTreeMap::new());
         ledger.inherited().count()
     };
     assert_eq!(left(&["i-1", "i-2"], 101, &["i-1"]), 1);

@@ -269,7 +269,7 @@ impl Fake {
 
     fn carry_out(&mut self, act: Act) -> Outcome {
         match act {
-            Act::Plan { input, active } => Outcome::Planned(Box::new(self.plan(&input, &active))),
+            Act::Plan { input, active, .. } => Outcome::Planned(Box::new(self.plan(&input, &active))),
             Act::Revise { armed, .. } => Outcome::Revised(match self.revised.clone() {
                 Some(peers) if peers != armed => Revised::Change(peers),
                 Some(_) | None => Revised::Keep,
@@ -353,7 +353,7 @@ impl Fake {
             namespace: key.namespace.clone(),
             pod: key.name.clone(),
             node: node.to_owned(),
-            owner: None,
+            owner: Some("Deployment/web".into()),
             owner_uid: None,
             container: None,
             container_id: None,

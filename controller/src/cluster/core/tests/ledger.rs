@@ -35,6 +35,8 @@ fn entry(uid: &str, injections: &[&str]) -> Reservation {
         lasts_seconds: 40,
         injections: injections.iter().map(|&i| i.into()).collect(),
         pods: vec!["uid-web-0".into()],
+        owners: Vec::new(),
+        more_owners: false,
     }
 }
 

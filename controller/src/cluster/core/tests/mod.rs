@@ -3,6 +3,7 @@
 mod arm;
 mod book;
 mod closed;
+mod cooldown;
 mod crash;
 mod fake;
 mod gates;

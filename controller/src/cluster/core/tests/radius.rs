@@ -66,6 +66,7 @@ impl Fake {
             budgets: Ok(Vec::new()),
             halts: Ok(Vec::new()),
             active: Ok(active.to_vec()),
+            hits: Ok(Arc::default()),
             rules: rules.clone(),
         };
         plan(&world, input, 3600)

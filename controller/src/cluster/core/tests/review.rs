@@ -20,6 +20,8 @@ fn stranger(world: &mut Fake, epoch: i64, pods: [&str; 2]) {
         lasts_seconds: 40,
         injections: vec!["i-1".into()],
         pods: pods.map(|pod| format!("uid-{pod}")).into(),
+        owners: Vec::new(),
+        more_owners: false,
     };
     let spec = LedgerSpec { epoch, holder: "another".into(), reservations: vec![entry], ..LedgerSpec::default() };
     world.ledger = Some(LedgerSeen { resource_version: world.next_version(), spec });

@@ -166,10 +166,10 @@ impl Book {
         let spec = LedgerSpec {
             epoch,
             holder: holder.to_owned(),
-            reservations: Vec::new(),
             groups: records.groups.iter().map(group).collect(),
             starts: text(false),
             dry_starts: text(true),
+            ..LedgerSpec::default()
         };
         self.pending = Some((op, Some((self.changes.len(), records))));
         Some(Act::WriteGroups { name, resource_version, spec: Box::new(spec) })

@@ -12,8 +12,8 @@ use rumpus_model::schedule::agenda::{Agenda, Ask};
 use rumpus_model::wire::{
     Condition, InjectionSpec, InjectionStatus, LedgerSpec, Phase, PolicySpec, PolicyStatus, RunSpec, RunStatus,
 };
-use std::sync::Arc;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Names one command, so that its result finds its way back.

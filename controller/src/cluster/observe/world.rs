@@ -71,14 +71,13 @@ impl Observed {
     /// Returns of each node with a pod of the agent whether one of them is there to work: the DaemonSet makes the next
     /// one as soon as the last process of the old one has ended, while the old pod is still listed.
     fn agents(&self) -> BTreeMap<&str, bool> {
-        let mut agents = BTreeMap::new();
-        for (_, pod) in self.pods.rows() {
-            if *pod.namespace == *self.release_namespace
-                && is_agent(pod)
-                && let Some(node) = pod.node.as_deref()
-            {
-                *agents.entry(node).or_default() |= pod.ready && !pod.terminating;
-            }
+        let own = |pod: &&Arc<Pod>| *pod.namespace == *self.release_namespace && is_agent(pod);
+        let pods = self.pods.rows().map(|(_, pod)| pod).filter(own);
+        let agents = pods.filter_map(|pod| Some((pod.node.as_deref()?, pod.ready && !pod.terminating)));
+        let (there, others): (Vec<_>, Vec<_>) = agents.partition(|(_, there)| *there);
+        let mut agents: BTreeMap<&str, bool> = there.into_iter().collect();
+        for (node, _) in others {
+            agents.entry(node).or_insert(false);
         }
         agents
     }

@@ -100,7 +100,6 @@ pub(crate) fn ask(
     pod: &Pod,
     now: Seconds,
 ) -> Result<(), Reason> {
-    // Mostly nobody asks, and each pod of a cluster comes by here.
     let Some(cooldown) = experiment.cooldown else { return Ok(()) };
     let Some(owner) = owner(pod) else { return Ok(()) };
     if held.contains(&*owner) {

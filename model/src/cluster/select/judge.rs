@@ -218,7 +218,10 @@ impl<'w> Asked<'w> {
             return Err(Reason::NotScheduled);
         }
         let container = container::choose(&pod.containers, self.selector.container.as_deref(), &self.experiment.fault)?;
-        cooldown::ask(self.world, &self.held, self.experiment, pod, self.now)?;
+        // Mostly nobody asks, and each pod of a cluster comes by here.
+        if self.experiment.cooldown.is_some() {
+            cooldown::ask(self.world, &self.held, self.experiment, pod, self.now)?;
+        }
         if let Some(key) = &self.experiment.weight_by {
             weight::of(pod, key)?;
         }

@@ -193,7 +193,9 @@ impl Run {
         let begun = self.written.plan.as_ref().map(|p| p.hash.clone());
         self.note_plan(&plan);
         self.planned_peers.clone_from(&plan.peers);
-        self.planned_owners = plan.targets().filter_map(PodTarget::owner_name).map(Into::into).collect();
+        let mut owners = BTreeSet::new();
+        let first = |target: &&PodTarget| owners.insert((target.owner.as_deref(), target.namespace.as_str()));
+        self.planned_owners = plan.targets().filter(first).filter_map(PodTarget::owner_name).map(Into::into).collect();
         let moves = self.input.as_ref().is_some_and(|i| spec::peers_move(&self.seen, &i.policy.experiment));
         self.peers.planned(moves, plan.follow);
         let mut nos: Vec<No> = plan.refusals.iter().cloned().map(No::Model).collect();

@@ -7,7 +7,6 @@ use crate::cluster::core::no::No;
 use crate::cluster::core::share::{Share, same};
 use crate::cluster::core::spec;
 use crate::cluster::core::timetable::{Slotted, Withdrawn, withdrawn};
-use rumpus_model::cluster::plan::PodTarget;
 use rumpus_model::cluster::refusal::ClusterRefusal;
 use rumpus_model::cluster::{ClusterPlan, RunInput};
 use rumpus_model::duration;
@@ -193,9 +192,13 @@ impl Run {
         let begun = self.written.plan.as_ref().map(|p| p.hash.clone());
         self.note_plan(&plan);
         self.planned_peers.clone_from(&plan.peers);
+        // Many pods, few owners: each is named once.
         let mut owners = BTreeSet::new();
-        let first = |target: &&PodTarget| owners.insert((target.owner.as_deref(), target.namespace.as_str()));
-        self.planned_owners = plan.targets().filter(first).filter_map(PodTarget::owner_name).map(Into::into).collect();
+        for target in plan.targets() {
+            if owners.insert((target.owner.as_deref(), target.namespace.as_str())) {
+                self.planned_owners.extend(target.owner_name().map(Into::into));
+            }
+        }
         let moves = self.input.as_ref().is_some_and(|i| spec::peers_move(&self.seen, &i.policy.experiment));
         self.peers.planned(moves, plan.follow);
         let mut nos: Vec<No> = plan.refusals.iter().cloned().map(No::Model).collect();

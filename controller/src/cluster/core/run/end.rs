@@ -99,6 +99,7 @@ impl Run {
             return;
         }
         self.stage = Stage::Finished;
+        self.takes_back = true;
         self.status = self.written.clone();
     }
 
@@ -230,12 +231,13 @@ impl Run {
         if self.gone {
             self.take_away(ctx);
         }
-        for share in &mut self.shares {
+        let unsure = self.status.confirmation == Some(Confirmation::Unconfirmed);
+        for share in self.shares.iter_mut().filter(|_| unsure || self.takes_back) {
             if let Some(act) = share.next(ctx.now, *ctx.next_op, super::super::share::Wish::Cancel) {
                 ctx.ask(act);
             }
         }
-        if self.status.confirmation != Some(Confirmation::Unconfirmed) {
+        if !unsure {
             return;
         }
         let says = |s: &Share| s.settled(ctx.ended.get(s.node())).is_some() || s.node_says(ctx.ended.get(s.node()));

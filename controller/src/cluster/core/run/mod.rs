@@ -141,6 +141,8 @@ pub(crate) struct Run {
     reserve: reserve::Reserve,
     review: review::Review,
     cause: Option<Cause>,
+    /// It was finished elsewhere: what is there of it is cancelled.
+    takes_back: bool,
     /// The Halt (name, reason) that ended some of its shares.
     halted_parts: Option<(String, String)>,
     /// Until when everything must be armed.
@@ -181,6 +183,7 @@ impl Run {
             reserve: reserve::Reserve::default(),
             review: review::Review::default(),
             cause: None,
+            takes_back: false,
             halted_parts: None,
             begin_by: Duration::MAX,
             over_by: None,
